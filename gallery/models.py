@@ -1,0 +1,106 @@
+"""Pictures, their tags and albums. Rows are written by gallery/services.py only."""
+
+from __future__ import annotations
+
+from django.core.files.storage import default_storage
+from django.db import models
+from django.templatetags.static import static
+from django.urls import reverse
+
+THUMBNAIL_SIZES = (256, 512, 1024)  # longest side, pixels
+
+# Pillow's format name -> (extension, media type). A type is served only if it is here, so that
+# nothing that a browser could run is ever served as what it claims to be.
+BROWSER_FORMATS = {
+    "JPEG": ("jpg", "image/jpeg"),
+    "MPO": ("jpg", "image/jpeg"),
+    "PNG": ("png", "image/png"),
+    "WEBP": ("webp", "image/webp"),
+    "GIF": ("gif", "image/gif"),
+    "AVIF": ("avif", "image/avif"),
+}
+OTHER_FORMATS = {
+    "HEIF": ("heif", "image/heif"),
+    "TIFF": ("tiff", "image/tiff"),
+    "BMP": ("bmp", "image/bmp"),
+    "JPEG2000": ("jp2", "image/jp2"),
+}
+FORMATS = BROWSER_FORMATS | OTHER_FORMATS
+
+
+class Tag(models.Model):
+    name = models.CharField(max_length=50, unique=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Image(models.Model):
+    """One picture. Its id is never used again, its bytes never change."""
+
+    sha256 = models.CharField(max_length=64, unique=True)
+    format = models.CharField(max_length=20)
+    bytes = models.BigIntegerField()
+    width = models.PositiveIntegerField(help_text="Pixels, upright")
+    height = models.PositiveIntegerField(help_text="Pixels, upright")
+    title = models.CharField(max_length=200, blank=True)
+    tags = models.ManyToManyField(Tag, blank=True, related_name="images")
+    color = models.CharField(max_length=7, default="#888888", help_text="Mean colour, shown while loading")
+    taken_at = models.DateTimeField(null=True, blank=True)
+    camera = models.CharField(max_length=100, blank=True)
+    latitude = models.FloatField(null=True, blank=True)
+    longitude = models.FloatField(null=True, blank=True)
+    thumbnailed = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["id"], condition=models.Q(thumbnailed=False), name="image_unthumbnailed")]
+
+    def __str__(self) -> str:
+        return self.title or f"Picture {self.pk}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("gallery:image", args=[self.pk])
+
+    @property
+    def file_name(self) -> str:
+        """Storage name of the original: its content's hash, and the extension of what it really is."""
+        extension = FORMATS.get(self.format, ("bin", ""))[0]
+        return f"originals/{self.sha256[:2]}/{self.sha256[2:4]}/{self.sha256}.{extension}"
+
+    def thumbnail_name(self, size: int) -> str:
+        """Storage name of a WebP whose longest side is at most ``size`` pixels."""
+        return f"thumbnails/{self.sha256[:2]}/{self.sha256[2:4]}/{self.sha256}-{size}.webp"
+
+    @property
+    def url(self) -> str:
+        return default_storage.url(self.file_name)
+
+    def thumbnail_url(self, size: int = 512) -> str:
+        """A small picture to show; a placeholder until the worker has made it."""
+        return default_storage.url(self.thumbnail_name(size)) if self.thumbnailed else static("placeholder.svg")
+
+    @property
+    def srcset(self) -> str:
+        """Value of an ``srcset`` attribute, or "" while there are no thumbnails."""
+        if not self.thumbnailed:
+            return ""
+        longest = max(self.width, self.height)
+        widths = {size: max(1, round(self.width * min(1, size / longest))) for size in THUMBNAIL_SIZES}
+        return ", ".join(f"{self.thumbnail_url(size)} {width}w" for size, width in widths.items())
+
+
+class Album(models.Model):
+    title = models.CharField(max_length=200)
+    images = models.ManyToManyField(Image, blank=True, related_name="albums")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["title"]
+
+    def __str__(self) -> str:
+        return self.title

@@ -1,0 +1,24 @@
+"""Small WebP copies of a picture, made from its decoded pixels, so without EXIF or GPS."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import PIL.Image
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+
+from gallery.decoding import Decoded
+from gallery.models import THUMBNAIL_SIZES, Image
+
+QUALITY = 82
+
+
+def make_thumbnails(image: Image, decoded: Decoded) -> None:
+    """Store every size, replacing what is there. The caller marks the image as ``thumbnailed``."""
+    picture = PIL.Image.fromarray(decoded.pixels)
+    for size in sorted(THUMBNAIL_SIZES, reverse=True):
+        picture.thumbnail((size, size), PIL.Image.Resampling.LANCZOS)
+        out = BytesIO()
+        picture.save(out, "WEBP", quality=QUALITY, method=2)
+        default_storage.save(image.thumbnail_name(size), ContentFile(out.getvalue()))

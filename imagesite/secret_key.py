@@ -1,0 +1,23 @@
+"""The signing key: from the environment, or made once and kept in the data folder."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from django.core.management.utils import get_random_secret_key
+
+
+def read_or_make(path: Path) -> str:
+    """The key in ``path``; a new one is written first (mode 0600) if there is none.
+
+    Two processes may start at once: the key is linked into place whole, and the first one wins.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f"{path.name}.{os.getpid()}")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+            out.write(get_random_secret_key())
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)
+        fresh.unlink()
+    return path.read_text().strip()

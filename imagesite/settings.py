@@ -1,0 +1,226 @@
+"""All settings. Each can be set by an environment variable of the same name; none has to be."""
+
+from pathlib import Path
+from typing import Any
+
+import django_stubs_ext
+import environ
+from kombu import Queue
+
+from imagesite.secret_key import read_or_make
+
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+# One folder for everything that must outlive a process.
+DATA = Path(env.str("IMAGESITE_DATA", str(BASE_DIR / "var"))).resolve()
+
+DEBUG = env.bool("DEBUG", False)
+SECRET_KEY = env.str("SECRET_KEY", "") or read_or_make(DATA / "secret_key")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# Who may do what: True lets anyone look and search; writing always needs permission.
+PUBLIC_READING = env.bool("PUBLIC_READING", True)
+SHOW_GPS = env.bool("SHOW_GPS", False)
+
+# Limits of one picture.
+MAX_IMAGE_BYTES = env.int("MAX_IMAGE_BYTES", 50_000_000)
+MAX_IMAGE_PIXELS = env.int("MAX_IMAGE_PIXELS", 120_000_000)
+MAX_IMAGE_FRAMES = env.int("MAX_IMAGE_FRAMES", 1_000)
+FETCH_TIMEOUT = env.float("FETCH_TIMEOUT", 10.0)  # seconds, for a whole URL search download
+
+# How indexes are kept: see search/snapshots.py and search/live.py.
+SPACE_INDEXES: dict[str, str] = env.dict("SPACE_INDEXES", default={})  # space -> index, over the method's own
+SNAPSHOT_TAIL = env.int("SNAPSHOT_TAIL", 1_000)  # changes that call for a new snapshot
+SNAPSHOTS_KEPT = env.int("SNAPSHOTS_KEPT", 3)
+MAX_RESULTS = env.int("MAX_RESULTS", 100)
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "csp",
+    "django_htmx",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "imagesite",
+    "gallery",
+    "search",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "imagesite.urls"
+WSGI_APPLICATION = "imagesite.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES: dict[str, Any] = {"default": env.db_url("DATABASE_URL", f"sqlite:///{DATA / 'db.sqlite3'}")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # IMMEDIATE: a transaction that reads first and writes later must not fail when another writer came between.
+    # synchronous=FULL: an upload that was answered with 201 survives a power cut.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 60,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-64000;",
+    }
+else:
+    DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
+    DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Originals and thumbnails; any Django storage, for example S3 (see README).
+MEDIA_URL = env.str("MEDIA_URL", "/media/")
+MEDIA_ROOT = DATA / "media"
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES: dict[str, Any] = {
+    "default": {
+        "BACKEND": env.str("MEDIA_STORAGE", "gallery.storage.DurableFileSystemStorage"),
+        "OPTIONS": env.json("MEDIA_STORAGE_OPTIONS", default={}),
+    },
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+SNAPSHOT_ROOT = DATA / "snapshots"
+FILE_UPLOAD_TEMP_DIR: str | None = None
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5_000_000  # of a form's text; files are limited by MAX_IMAGE_BYTES
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = env.str("TIME_ZONE", "UTC")
+USE_TZ = True
+
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "gallery:index"
+LOGOUT_REDIRECT_URL = "gallery:index"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+# HTTPS=1 behind a proxy that ends TLS and sets X-Forwarded-Proto.
+HTTPS = env.bool("HTTPS", False)
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+X_FRAME_OPTIONS = "DENY"
+MEDIA_ORIGINS = env.list("MEDIA_ORIGINS", default=[])  # where media are served from, if not from here
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:", "blob:", *MEDIA_ORIGINS],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    },
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["imagesite.api.ReadOpenlyWriteWithPermission"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.ScopedRateThrottle"],
+    "DEFAULT_THROTTLE_RATES": {
+        "search": env.str("THROTTLE_SEARCH", "") or None,
+        "upload": env.str("THROTTLE_UPLOAD", "") or None,
+        "fetch": env.str("THROTTLE_FETCH", "60/min") or None,  # downloads from URLs that visitors name
+    },
+    "EXCEPTION_HANDLER": "imagesite.api.error_body",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Image search",
+    "VERSION": "1",
+    "DESCRIPTION": "Pictures in, pictures that look alike out.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+CACHES: dict[str, Any] = {"default": env.cache_url("CACHE_URL", "locmemcache://")}
+
+# The default queue needs no server: messages are files. Redis is one variable away.
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "filesystem://")
+QUEUE_DIR = DATA / "queue"
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+    "data_folder_in": str(QUEUE_DIR / "messages"),
+    "data_folder_out": str(QUEUE_DIR / "messages"),
+    "control_folder": str(QUEUE_DIR / "control"),
+}
+if CELERY_BROKER_URL.startswith("redis"):
+    # What a killed worker held comes back within seconds; a live task may take up to the visibility timeout.
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "visibility_timeout": 3_600,
+        "unacked_restore_interval": 2,
+        "unacked_restore_throttle": 1,
+    }
+# Two queues, served in turn: a long import must not keep jobs and snapshots waiting.
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_QUEUES = [Queue("default"), Queue("extract")]
+CELERY_TASK_ROUTES = {"search.tasks.extract": {"queue": "extract"}}
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 1_500_000  # KiB; a child that grew is replaced between tasks
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TIMEZONE = TIME_ZONE
+SWEEP_SECONDS = env.float("SWEEP_SECONDS", 10.0)
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {
+        "task": "search.tasks.sweep",
+        "schedule": SWEEP_SECONDS,
+        "options": {"expires": 2 * SWEEP_SECONDS},  # late sweeps must not pile up
+    }
+}
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps nothing on disk that a kill could damage
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
+}

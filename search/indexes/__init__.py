@@ -1,0 +1,23 @@
+"""The table of indexes: name -> (label, dotted path); a new index is one file and one line."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from search.exceptions import UnknownSpace
+from search.indexes.base import Index
+
+INDEXES: dict[str, tuple[str, str]] = {
+    "brute": ("Exact scan", "search.indexes.brute.BruteIndex"),
+    "vptree": ("VP-tree (exact)", "search.indexes.vptree.VPTreeIndex"),
+    "hnsw": ("HNSW graph (approximate)", "search.indexes.hnsw.HNSWIndex"),
+}
+
+
+def index_class(name: str) -> type[Index]:
+    """The class behind a name of the table; its libraries are imported on first use."""
+    if name not in INDEXES:
+        raise UnknownSpace(f"There is no index “{name}”. Choose one of: {', '.join(INDEXES)}.")
+    module, _, attribute = INDEXES[name][1].rpartition(".")
+    found: type[Index] = getattr(import_module(module), attribute)
+    return found

@@ -1,0 +1,71 @@
+"""Distances that indexes know: name -> dtype of a row and the distances of one query to many rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from search.types import Features, Keys
+
+CHUNK = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """``distances(query (d,), rows (n, d)) -> float64 (n,)``, smaller is nearer."""
+
+    dtype: DTypeLike
+    distances: Callable[[Features, Features], NDArray[np.float64]]
+
+
+def hamming(query: Features, rows: Features) -> NDArray[np.float64]:
+    """Number of differing bits between packed uint64 words."""
+    return np.bitwise_count(query ^ rows).sum(axis=1, dtype=np.float64)
+
+
+def euclidean(query: Features, rows: Features) -> NDArray[np.float64]:
+    """Euclidean length of the difference, summed in float32."""
+    squares = np.empty(len(rows))
+    # Differences of a whole collection would not fit into the processor's cache.
+    for start in range(0, len(rows), CHUNK):
+        apart = rows[start : start + CHUNK] - query
+        squares[start : start + CHUNK] = np.einsum("ij,ij->i", apart, apart)
+    return np.sqrt(squares)
+
+
+METRICS: dict[str, Metric] = {
+    "hamming": Metric(np.uint64, hamming),
+    "euclidean": Metric(np.float32, euclidean),
+}
+
+
+def checked_query(metric: str, dimension: int, feature: Features) -> Features:
+    """A query as one contiguous row. Raises ``ValueError`` if shape or dtype is wrong, or it is not finite."""
+    return checked_rows(metric, dimension, np.asarray(feature)[np.newaxis])[0]
+
+
+def checked_rows(metric: str, dimension: int, features: Features) -> Features:
+    """Rows, contiguous. Raises ``ValueError`` if shape or dtype is wrong, or a number is not finite."""
+    features = np.ascontiguousarray(features)
+    dtype = np.dtype(METRICS[metric].dtype)
+    if features.ndim != 2 or features.shape[1] != dimension or features.dtype != dtype:
+        found = f"{features.dtype} of shape {features.shape}"
+        raise ValueError(f"Features for {metric} must be {dtype} of shape (n, {dimension}), not {found}.")
+    if dtype.kind == "f" and not np.isfinite(features).all():
+        raise ValueError("Features must be finite numbers.")
+    return features
+
+
+def last_of_each(keys: Keys, features: Features) -> tuple[Keys, Features]:
+    """Int64 keys without repeats, each with its last row. Raises ``ValueError`` if the lengths differ."""
+    keys = np.ascontiguousarray(keys, np.int64)
+    if keys.shape != (len(features),):
+        raise ValueError(f"There must be one key for each of {len(features)} rows, not {keys.shape}.")
+    unique, places = np.unique(keys[::-1], return_index=True)
+    if len(unique) == len(keys):
+        return keys, features
+    chosen = np.sort(len(keys) - 1 - places)
+    return keys[chosen], features[chosen]

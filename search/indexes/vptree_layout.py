@@ -1,0 +1,68 @@
+"""How a VP-tree lies in flat arrays, and what its compiled kernels share.
+
+Rows live in blocks of ``BLOCK`` slots, a leaf is a chain of blocks whose first may be partly filled.
+Vantage points are copies, so a removed row leaves no trace: the last row of its leaf takes its slot.
+An open-addressing table leads from a key to its slot.
+
+Raise ``FORMAT`` when the layout changes, wherever it is written: numba's disk cache watches only the
+file that a kernel stands in, so vptree_upkeep.py and vptree_search.py name it too.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit, types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+FORMAT = 1
+BLOCK = 16
+LEAF = 64
+MAX_DEPTH = 96
+LEFT, RIGHT, CUT, LEFT_LO, LEFT_HI, RIGHT_LO, RIGHT_HI, SIZE = range(8)  # nodes; in a leaf RIGHT is its block
+PARENT, CHANGES, PEAK = range(3)  # upkeep; in a leaf PEAK is the size at which a split is tried
+OWNER, NEXT, COUNT = range(3)  # blocks
+ROWS, BLOCKS, FREE_BLOCK, NODES, FREE_NODE, SEED, MADE_AS = range(7)  # head
+NONE = -1
+
+
+class Tree(NamedTuple):
+    """The whole index: ``n`` slots of ``w`` words, ``n / BLOCK`` blocks, ``m`` nodes; node 0 is the root."""
+
+    words: NDArray[np.uint64]
+    keys: NDArray[np.int64]
+    blocks: NDArray[np.int32]
+    nodes: NDArray[np.int32]
+    vantage: NDArray[np.uint64]
+    upkeep: NDArray[np.int32]
+    table: NDArray[np.int32]
+    head: NDArray[np.int64]
+
+
+WORDS = types.Array(types.uint64, 2, "C")
+INTS = types.Array(types.int32, 2, "C")
+KEYS = types.Array(types.int64, 1, "C")
+QUERY = types.Array(types.uint64, 1, "C")
+TABLE = types.Array(types.int32, 1, "C")
+TREE = types.NamedTuple((WORDS, KEYS, INTS, INTS, WORDS, INTS, TABLE, KEYS), Tree)
+
+
+@intrinsic
+def popcount(_context: Any, _word: Any) -> Any:
+    """Number of set bits of a uint64, by the processor's own instruction."""
+
+    def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.uint64), generate
+
+
+@njit
+def differing(words: Any, row: int, query: Any) -> int:
+    """Hamming distance of one row to the query."""
+    total = 0
+    for word in range(query.shape[0]):
+        total += popcount(words[row, word] ^ query[word])
+    return total

@@ -1,0 +1,144 @@
+"""Work that outlives a request: who asked for it, what is left of it, and who does it next.
+
+The queue only carries hints. What is missing stands in the database: a lost message costs time, never a picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+
+from search import features, snapshots
+from search.engine import spaces_of
+from search.methods import METHODS
+from search.models import Extraction, Job
+
+BATCH = 32  # pictures in a task: a file queue moves about 50 tasks a second
+MOST_QUEUED = 3_200  # pictures; further ones wait in the database, where a sweep finds them
+STALE_AFTER = timedelta(minutes=2)  # no word of a picture for this long: its task is taken for lost
+
+
+def enqueue_extraction(ids: Sequence[int], batch_size: int = BATCH) -> None:
+    """Ask the workers to extract what these images lack, once the current transaction has committed.
+
+    Beyond ``MOST_QUEUED`` nothing is asked, so that a huge import does not flood the queue.
+    """
+    from search import tasks
+
+    room = max(0, MOST_QUEUED - _under_way().count())
+    for start in range(0, min(len(ids), room), batch_size):
+        batch = list(ids[start : start + batch_size])
+        features.note_enqueued(batch)
+        transaction.on_commit(partial(tasks.extract.delay, batch))
+
+
+def start_job(*, spaces: Sequence[str], force: bool = False, user: AbstractBaseUser | None = None) -> Job:
+    """Start reindexing: extract what is missing (or everything, with ``force``), then build the indexes.
+
+    Returns at once. Raises UnknownSpace.
+    """
+    from search import tasks
+
+    names = list(dict.fromkeys(name for one in spaces or ["all"] for name in spaces_of(one)))
+    job = Job.objects.create(spaces=names, force=force, requested_by=user)
+    transaction.on_commit(lambda: tasks.advance_job.delay(job.pk))
+    return job
+
+
+def advance(job_id: int) -> None:
+    """Bring a job one step on. Safe to call at any time, by several at once."""
+    job = Job.objects.filter(pk=job_id).first()
+    if job is None or job.finished:
+        return
+    if job.state == Job.State.QUEUED:
+        _begin(job)
+    if not _extracting(job):
+        _build(job)
+
+
+def note_progress() -> None:
+    """Called after every batch: how far the unfinished jobs are; those with nothing left to extract go on."""
+    from search import tasks
+
+    for job in Job.objects.filter(state=Job.State.RUNNING):
+        if not _extracting(job):
+            tasks.advance_job.delay(job.pk)
+
+
+def _begin(job: Job) -> None:
+    """Claimed by the UPDATE that changes the row, so that features are marked stale once."""
+    with transaction.atomic():
+        if not Job.objects.filter(pk=job.pk, state=Job.State.QUEUED).update(state=Job.State.RUNNING):
+            return
+        if job.force:
+            features.mark_stale(job.spaces)
+    sweep_missing(at_once=True)
+
+
+def _extracting(job: Job) -> bool:
+    """Whether pictures are still to be done; writes down how many are."""
+    pending = max(features.pending(space) for space in job.spaces)
+    total = max(job.total, pending)
+    _note(job, stage="extracting features" if pending else "", done=total - pending, total=total)
+    return pending > 0
+
+
+def _build(job: Job) -> None:
+    """Build what is behind. A space that somebody else is building is looked at again by the next sweep."""
+    for space in job.spaces:
+        _note(job, stage=f"building the index of {space}")
+        snapshots.build(space)
+    if not any(snapshots.behind(space) for space in job.spaces):
+        _note(job, stage="", state=Job.State.DONE)
+
+
+def _note(job: Job, **changed: object) -> None:
+    Job.objects.filter(pk=job.pk).exclude(state__in=[Job.State.DONE, Job.State.FAILED]).update(
+        updated_at=timezone.now(), **changed
+    )
+
+
+def fail(job_id: int, error: str) -> None:
+    """Close a job that cannot go on."""
+    Job.objects.filter(pk=job_id).update(state=Job.State.FAILED, error=error, updated_at=timezone.now())
+
+
+def sweep(*, at_once: bool = False) -> None:
+    """Find what is missing and ask for it: features, thumbnails, jobs that stand still, snapshots that are due.
+
+    ``at_once``: take nothing for being under way; for the start of a worker, when what was under way died.
+    """
+    from search import tasks
+
+    sweep_missing(at_once=at_once)
+    unfinished = Job.objects.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING])
+    for job_id in unfinished.values_list("pk", flat=True):
+        tasks.advance_job.delay(job_id)
+    for space in METHODS:
+        if snapshots.due(space):
+            tasks.build_index.delay(space)
+
+
+def sweep_missing(*, at_once: bool = False) -> int:
+    """Enqueue images that lack something and that no task is at work on; returns how many."""
+    found = features.lacking(METHODS, thumbnails=True)
+    if not at_once:
+        found = found.exclude(Exists(_under_way().filter(image_id=OuterRef("pk"))))
+    ids = list(found.values_list("pk", flat=True)[:MOST_QUEUED])
+    if at_once:
+        Extraction.objects.filter(pk__in=ids).update(enqueued_at=timezone.now() - STALE_AFTER)
+    # A picture that was tried before goes alone: if it kills its worker, no other is taken for guilty.
+    tried = set(Extraction.objects.filter(pk__in=ids, tries__gt=0).values_list("pk", flat=True))
+    enqueue_extraction([key for key in ids if key not in tried])
+    enqueue_extraction([key for key in ids if key in tried], batch_size=1)
+    return len(ids)
+
+
+def _under_way() -> QuerySet[Extraction]:
+    return Extraction.objects.filter(enqueued_at__gt=timezone.now() - STALE_AFTER)

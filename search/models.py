@@ -1,0 +1,127 @@
+"""What the database knows of searching. It is the truth; every index is a cache of it."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+
+class Space(models.Model):
+    """One way of seeing, and the counter that orders its changes.
+
+    ``head`` is the last sequence number given out. It is raised by a row-locking UPDATE in the same
+    transaction as the change that it numbers, so sequence order is commit order on every database.
+    """
+
+    name = models.CharField(max_length=40, primary_key=True)
+    head = models.BigIntegerField(default=0)
+    snapshot = models.ForeignKey(
+        "Snapshot", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", help_text="In use"
+    )
+    building_until = models.DateTimeField(null=True, blank=True, help_text="Lease of the snapshotter at work")
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Feature(models.Model):
+    """A picture in one space, in one version of its method. A row without data is a tombstone.
+
+    ``image_id`` is no foreign key to the database: the row outlives the picture as its tombstone.
+    """
+
+    space = models.ForeignKey(Space, on_delete=models.CASCADE, related_name="features")
+    version = models.CharField(max_length=80)
+    image_id = models.BigIntegerField()
+    data = models.BinaryField(null=True)
+    sequence = models.BigIntegerField()
+    stale = models.BooleanField(default=False, help_text="To be extracted again; serves until then")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["image_id", "space", "version"], name="feature_once"),
+            models.UniqueConstraint(fields=["space", "sequence"], name="feature_sequence_once"),
+        ]
+        indexes = [
+            # Counting what is fresh, and finding what is not, must not read the features themselves.
+            models.Index(
+                fields=["space", "version", "image_id"],
+                condition=models.Q(data__isnull=False, stale=False),
+                name="feature_fresh",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.space_id} of picture {self.image_id}"
+
+
+class Extraction(models.Model):
+    """A picture that work was asked for and not yet finished; the row goes when the work is done."""
+
+    image_id = models.BigIntegerField(primary_key=True)
+    enqueued_at = models.DateTimeField(db_index=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["image_id"]
+
+    def __str__(self) -> str:
+        return f"Picture {self.image_id}"
+
+
+class Snapshot(models.Model):
+    """An index folder on disk that holds every change of its space up to ``sequence``."""
+
+    space = models.ForeignKey(Space, on_delete=models.CASCADE, related_name="snapshots")
+    version = models.CharField(max_length=80)
+    index = models.CharField(max_length=40)
+    sequence = models.BigIntegerField()
+    count = models.BigIntegerField()
+    bytes = models.BigIntegerField()
+    folder = models.CharField(max_length=200, unique=True, help_text="Below the snapshot folder")
+    checksum = models.CharField(max_length=64, help_text="SHA-256 of meta.json")
+    problem = models.TextField(blank=True, help_text="Why it cannot be used, found when it was loaded")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.space_id} at {self.sequence}"
+
+
+class Job(models.Model):
+    """Long work that somebody asked for, and how far it got."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
+    stage = models.CharField(max_length=80, blank=True)
+    spaces = models.JSONField(default=list)
+    force = models.BooleanField(default=False, help_text="Extract features again that are there already")
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"Job {self.pk}"
+
+    @property
+    def finished(self) -> bool:
+        return self.state in {self.State.DONE, self.State.FAILED}

@@ -1,0 +1,30 @@
+"""What searching does when the gallery changes; all of it inside the gallery's own transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+from django.dispatch import receiver
+
+from gallery.signals import images_added, images_deleted
+from search import features, jobs
+from search.methods import METHODS
+from search.models import Space
+
+
+@receiver(images_added)
+def extract_features(ids: Sequence[int], **_: object) -> None:
+    jobs.enqueue_extraction(ids)
+
+
+@receiver(images_deleted)
+def leave_tombstones(ids: Sequence[int], **_: object) -> None:
+    features.bury(ids)
+
+
+@receiver(post_migrate)
+def make_spaces(sender: AppConfig, **_: object) -> None:
+    if sender.name == "search":
+        Space.objects.bulk_create([Space(name=name) for name in METHODS], ignore_conflicts=True)

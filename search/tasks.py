@@ -1,0 +1,45 @@
+"""Doors for the queue: ids in, one call, safe to run twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from celery import shared_task
+from celery.signals import worker_ready
+
+from search import features, jobs, snapshots
+
+
+@shared_task
+def extract(ids: Sequence[int]) -> None:
+    """Compute what these images lack."""
+    features.extract(ids)
+    jobs.note_progress()
+
+
+@shared_task
+def build_index(space: str) -> None:
+    """Bring a space's snapshot up to its head."""
+    snapshots.build(space)
+
+
+@shared_task
+def advance_job(job_id: int) -> None:
+    """Bring a job one step on; an error closes it, with the reason."""
+    try:
+        jobs.advance(job_id)
+    except Exception as error:
+        jobs.fail(job_id, f"{type(error).__name__}: {error}")
+        raise
+
+
+@shared_task
+def sweep(at_once: bool = False) -> None:
+    """Ask for what is missing."""
+    jobs.sweep(at_once=at_once)
+
+
+@worker_ready.connect
+def sweep_at_start(**_: object) -> None:
+    """What was under way when the last worker died is asked for again at once."""
+    sweep.delay(at_once=True)

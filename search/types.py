@@ -1,0 +1,75 @@
+"""The few values that cross borders between methods, indexes, engine and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Keys = NDArray[np.int64]
+Features = NDArray[np.generic]
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Answer of an index: int64 keys and float64 distances, nearest first, ties by key."""
+
+    keys: Keys
+    distances: NDArray[np.float64]
+
+    @classmethod
+    def none(cls) -> Matches:
+        return cls(np.empty(0, np.int64), np.empty(0, np.float64))
+
+    @classmethod
+    def ranked(cls, keys: Keys, distances: NDArray[np.float64], k: int | None = None) -> Matches:
+        """Sort by distance, then key, and keep the first ``k``."""
+        order = np.lexsort((keys, distances))[:k]
+        return cls(keys[order], distances[order])
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is looked for: per space the rows to ask with, ``(m, dimension)``; ``missing`` says why one is absent.
+
+    ``exclude`` are keys that are no answer, such as the query picture itself.
+    """
+
+    rows: Mapping[str, Features]
+    missing: Mapping[str, str] = field(default_factory=dict)
+    exclude: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why one space put a picture where it did: 1-based rank, distance in the space's metric, score 0..1."""
+
+    rank: int
+    distance: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One found picture, with what each space has to say of it."""
+
+    key: int
+    score: float
+    distance: float
+    methods: Mapping[str, Evidence]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Hits best first; ``skipped`` says which spaces could not answer, and why."""
+
+    method: str
+    took_ms: float
+    hits: tuple[Hit, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
