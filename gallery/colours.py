@@ -17,8 +17,8 @@ _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 def grey_range(image: Image.Image) -> Range:
     """The values that stand for black and white.
 
-    For ``DEEP`` modes the nominal range of the kind where all values lie within (0..1 and 0..255 for floats, 16 bits
-    for integers), so that copies come out alike; else from the least to the largest value.
+    For ``DEEP`` modes the nominal range of the kind where all values lie within (0..1 and 0..255
+    for floats, 16 bits for integers), so that copies come out alike; else the least and largest value.
     """
     if image.mode not in DEEP:
         return 0, 255
@@ -27,7 +27,7 @@ def grey_range(image: Image.Image) -> Range:
         return 0, 2 ** min(bits[0], 16) - 1
     low, high = (float(end) for end in _extremes(image))
     for bound in (1, 255) if image.mode == "F" else (65535,):
-        if 0 <= low and high <= bound:
+        if low >= 0 and high <= bound:
             return 0, bound
     # NaN and infinity make the comparisons above false.
     return (low, high) if np.isfinite(high - low) else (0, 1)

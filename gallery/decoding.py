@@ -4,12 +4,15 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngImageFile
 from pillow_heif import register_heif_opener
 
 from gallery.colours import flatten, grey_range, to_srgb
@@ -105,7 +108,7 @@ DEFAULT_LIMITS = Limits()
 
 @dataclass(frozen=True)
 class Decoded:
-    """``pixels`` is (h, w, 3) uint8 sRGB, upright; ``width`` and ``height`` are the file's own, upright too."""
+    """``pixels`` is (h, w, 3) uint8 sRGB, upright; ``width`` and ``height`` are the file's own, upright."""
 
     pixels: npt.NDArray[np.uint8]
     format: str
@@ -122,18 +125,35 @@ def decode(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Decoded:
     not_an_image, unsupported or damaged.
     """
     _check_bytes(data, limits)
-    try:
+    with _rejecting_what_is_broken(data, limits):
         _check_icon(data, limits)
-        with Image.open(_Frugal(data), formats=FORMATS) as image:
-            return _decode(image, limits)
+        image = Image.open(_Frugal(data), formats=FORMATS)
+        _check_pixels(image.format, *image.size, limits)
+        frames = getattr(image, "n_frames", 1)
+        _check_frames(frames, limits)
+        width, height = _load(image, limits.working_side)
+    small = _shrink(image, _bounded(width, height, limits.working_side))
+    upright = to_srgb(small, image.info.get("icc_profile"))
+    orientation = read_orientation(image)
+    if orientation in UPRIGHT:
+        upright = upright.transpose(UPRIGHT[orientation])
+    if orientation in SIDEWAYS:
+        width, height = height, width
+    return Decoded(np.array(upright), image.format or "", width, height, frames, read_metadata(image))
+
+
+@contextmanager
+def _rejecting_what_is_broken(data: bytes, limits: Limits) -> Iterator[None]:
+    """Whatever Pillow raises, as ImageRejected."""
+    try:
+        yield
     except UnidentifiedImageError:
         _reject_unknown(data)
     except (Image.DecompressionBombError, MemoryError) as error:
         raise _too_many_pixels(limits) from error
     except BROKEN as error:
-        raise ImageRejected(
-            "The picture is damaged or incomplete. Save it again and retry.", "damaged"
-        ) from error
+        message = "The picture is damaged or incomplete. Save it again and retry."
+        raise ImageRejected(message, "damaged") from error
 
 
 class _Frugal(io.BytesIO):
@@ -177,10 +197,10 @@ def _check_icon(data: bytes, limits: Limits) -> None:
             _check_pixels("ICO", abs(width), abs(height), limits)
 
 
-def _check_pixels(format_name: str, width: int, height: int, limits: Limits) -> None:
-    pixels = width * height
-    if pixels > limits.max_pixels or pixels * PEAK_BYTES[format_name] > limits.max_memory:
-        raise _too_many_pixels(limits, PEAK_BYTES[format_name])
+def _check_pixels(format_name: str | None, width: int, height: int, limits: Limits) -> None:
+    pixels, weight = width * height, PEAK_BYTES[format_name or "PNG"]
+    if pixels > limits.max_pixels or pixels * weight > limits.max_memory:
+        raise _too_many_pixels(limits, weight)
 
 
 def _too_many_pixels(limits: Limits, weight: int = 1) -> ImageRejected:
@@ -204,22 +224,6 @@ def _reject_unknown(data: bytes) -> NoReturn:
     raise ImageRejected("This is not a picture, or its first bytes are damaged.", "not_an_image")
 
 
-def _decode(image: Image.Image, limits: Limits) -> Decoded:
-    name = image.format or ""
-    _check_pixels(name, *image.size, limits)
-    frames = getattr(image, "n_frames", 1)
-    _check_frames(frames, limits)
-    width, height = _load(image, limits.working_side)
-    small = _shrink(image, _bounded(width, height, limits.working_side))
-    upright = to_srgb(small, image.info.get("icc_profile"))
-    orientation = read_orientation(image)
-    if orientation in UPRIGHT:
-        upright = upright.transpose(UPRIGHT[orientation])
-    if orientation in SIDEWAYS:
-        width, height = height, width
-    return Decoded(np.array(upright), name, width, height, frames, read_metadata(image))
-
-
 def _load(image: Image.Image, side: int) -> tuple[int, int]:
     """Decode the pixels, and tell the size before any reduction."""
     size = image.size
@@ -228,9 +232,19 @@ def _load(image: Image.Image, side: int) -> tuple[int, int]:
         image.draft(None, _bounded(*size, side))
         image.load()
         return size
-    image.load()
+    _load_pixels(image)
     # TIFF is turned upright as it loads.
     return image.size
+
+
+def _load_pixels(image: Image.Image) -> None:
+    try:
+        image.load()
+    except BROKEN:
+        # A PNG that still has its file but no tile to do has all its pixels: the damage is behind them.
+        if not isinstance(image, PngImageFile) or image.fp is None or image.tile:
+            raise
+        image.load()
 
 
 def _bounded(width: int, height: int, side: int) -> tuple[int, int]:
@@ -248,7 +262,7 @@ def _shrink(image: Image.Image, target: tuple[int, int]) -> Image.Image:
 
 
 def _reduce(image: Image.Image, across: int, down: int) -> Image.Image:
-    """Flattened, then each block of ``across`` x ``down`` pixels averaged; no second full-size copy is made."""
+    """Flattened, then each block of ``across`` x ``down`` pixels averaged, band by band to save memory."""
     width, height = image.size
     grey = grey_range(image)
     rows = max(1, BAND_PIXELS // (width * down)) * down

@@ -56,7 +56,7 @@ def read_orientation(image: Image.Image) -> int:
 
 
 def _directory(image: Image.Image, group: int | None = None) -> dict[int, Any]:
-    if len(image.info.get("exif", b"")) > EXIF_BYTES:
+    if len(image.info.get("exif") or b"") > EXIF_BYTES:
         return {}
     try:
         exif = image.getexif()
@@ -97,7 +97,7 @@ def _date(date: str, zone: str) -> datetime | None:
     if not found:
         return None
     try:
-        moment = datetime(*(int(part) for part in found.groups()))  # type: ignore[arg-type]
+        moment = datetime.strptime(" ".join(found.groups()), "%Y %m %d %H %M %S")
         return datetime.fromisoformat(f"{moment.isoformat()}{zone}") if _ZONE.fullmatch(zone) else moment
     except ValueError:
         return None
@@ -117,7 +117,7 @@ def _degrees(parts: object, reference: object, negative: str, bound: int) -> flo
     if not isinstance(parts, tuple) or not 1 <= len(parts) <= 3:
         return None
     try:
-        value = sum(float(part) / 60**power for power, part in enumerate(parts))
+        value: float = sum(float(part) / 60**power for power, part in enumerate(parts))
     except ODD_EXIF:
         return None
     if not 0 <= value <= bound:

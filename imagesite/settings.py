@@ -31,6 +31,7 @@ MAX_IMAGE_BYTES = env.int("MAX_IMAGE_BYTES", 50_000_000)
 MAX_IMAGE_PIXELS = env.int("MAX_IMAGE_PIXELS", 120_000_000)
 MAX_IMAGE_FRAMES = env.int("MAX_IMAGE_FRAMES", 1_000)
 FETCH_TIMEOUT = env.float("FETCH_TIMEOUT", 10.0)  # seconds, for a whole URL search download
+FETCH_PRIVATE_ADDRESSES = env.bool("FETCH_PRIVATE_ADDRESSES", False)  # for sites inside an intranet
 
 # How indexes are kept: see search/snapshots.py and search/live.py.
 SPACE_INDEXES: dict[str, str] = env.dict("SPACE_INDEXES", default={})  # space -> index, over the method's own

@@ -43,7 +43,7 @@ METRICS: dict[str, Metric] = {
 
 
 def checked_query(metric: str, dimension: int, feature: Features) -> Features:
-    """A query as one contiguous row. Raises ``ValueError`` if shape or dtype is wrong, or it is not finite."""
+    """A query, contiguous. Raises ``ValueError`` if shape or dtype is wrong, or a number is not finite."""
     return checked_rows(metric, dimension, np.asarray(feature)[np.newaxis])[0]
 
 

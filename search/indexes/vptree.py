@@ -61,7 +61,7 @@ class VPTreeIndex(Index):
 
     def save(self, folder: Path) -> None:
         blocks, nodes = self._tree.head[BLOCKS], self._tree.head[NODES]
-        lengths = (blocks * BLOCK, blocks * BLOCK, blocks, nodes, nodes, nodes, None, None)
+        lengths = (blocks, blocks * BLOCK, blocks, nodes, nodes, nodes, None, None)
         parts = (array[:length] for array, length in zip(self._tree, lengths, strict=True))
         save_arrays(folder, dict(zip(Tree._fields, parts, strict=True)))
 
@@ -81,7 +81,7 @@ class VPTreeIndex(Index):
 def empty_tree(dimension: int) -> Tree:
     """A tree without rows."""
     tree = Tree(
-        words=np.empty((0, dimension), np.uint64),
+        words=np.empty((0, dimension, BLOCK), np.uint64),
         keys=np.empty(0, np.int64),
         blocks=np.empty((0, 3), np.int32),
         nodes=np.empty((1, 8), np.int32),
@@ -104,7 +104,7 @@ def fits(tree: Tree, model: Tree) -> bool:
     blocks, nodes, size = len(tree.blocks), len(tree.nodes), len(tree.table)
     return (
         (tree.head[BLOCKS], tree.head[NODES]) == (blocks, nodes)
-        and len(tree.words) == len(tree.keys) == blocks * BLOCK
+        and (len(tree.words), len(tree.keys)) == (blocks, blocks * BLOCK)
         and len(tree.vantage) == len(tree.upkeep) == nodes > 0
         and size & (size - 1) == 0
         and 0 <= tree.head[ROWS] < size

@@ -1,6 +1,7 @@
 """How a VP-tree lies in flat arrays, and what its compiled kernels share.
 
 Rows live in blocks of ``BLOCK`` slots, a leaf is a chain of blocks whose first may be partly filled.
+A block holds the first words of all its rows, then the second words, so that one instruction serves many.
 Vantage points are copies, so a removed row leaves no trace: the last row of its leaf takes its slot.
 An open-addressing table leads from a key to its slot.
 
@@ -29,7 +30,7 @@ NONE = -1
 
 
 class Tree(NamedTuple):
-    """The whole index: ``n`` slots of ``w`` words, ``n / BLOCK`` blocks, ``m`` nodes; node 0 is the root."""
+    """The whole index; ``words`` is ``(blocks, words of a row, BLOCK)``, ``keys`` has a place a slot, node 0 is the root."""
 
     words: NDArray[np.uint64]
     keys: NDArray[np.int64]
@@ -41,12 +42,13 @@ class Tree(NamedTuple):
     head: NDArray[np.int64]
 
 
-WORDS = types.Array(types.uint64, 2, "C")
+WORDS = types.Array(types.uint64, 3, "C")
+POINTS = types.Array(types.uint64, 2, "C")
 INTS = types.Array(types.int32, 2, "C")
 KEYS = types.Array(types.int64, 1, "C")
 QUERY = types.Array(types.uint64, 1, "C")
 TABLE = types.Array(types.int32, 1, "C")
-TREE = types.NamedTuple((WORDS, KEYS, INTS, INTS, WORDS, INTS, TABLE, KEYS), Tree)
+TREE = types.NamedTuple((WORDS, KEYS, INTS, INTS, POINTS, INTS, TABLE, KEYS), Tree)
 
 
 @intrinsic

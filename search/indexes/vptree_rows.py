@@ -57,7 +57,7 @@ def forget(tree: Tree, place: int) -> None:
 
 @njit
 def longer(array: Any, length: int) -> Any:
-    grown = np.empty((length, array.shape[1]), array.dtype)
+    grown = np.empty((length, *array.shape[1:]), array.dtype)
     grown[: len(array)] = array
     return grown
 
@@ -69,8 +69,8 @@ def with_room(tree: Tree, blocks: int, nodes: int) -> Tree:
     branches, vantage, upkeep = tree.nodes, tree.vantage, tree.upkeep
     if tree.head[BLOCKS] + blocks > len(owners):
         room = tree.head[BLOCKS] + max(blocks, len(owners) // 4)
-        words, owners = longer(words, room * BLOCK), longer(owners, room)
-        keys = longer(keys.reshape((-1, 1)), room * BLOCK).reshape(-1)
+        words, owners = longer(words, room), longer(owners, room)
+        keys = longer(keys, room * BLOCK)
     if tree.head[NODES] + nodes > len(branches):
         room = tree.head[NODES] + max(nodes, len(branches) // 4)
         branches, vantage, upkeep = longer(branches, room), longer(vantage, room), longer(upkeep, room)
@@ -126,10 +126,10 @@ def put(tree: Tree, leaf: int, key: int, words: Any, row: int, place: int) -> Tr
     if block < 0 or tree.blocks[block, COUNT] == BLOCK:
         tree = with_room(tree, 1, 0)
         block = take_block(tree, leaf, block)
-    slot = block * BLOCK + tree.blocks[block, COUNT]
+    place_in_block = tree.blocks[block, COUNT]
+    slot = block * BLOCK + place_in_block
     tree.blocks[block, COUNT] += 1
     tree.keys[slot] = key
-    for word in range(words.shape[1]):
-        tree.words[slot, word] = words[row, word]
+    tree.words[block, :, place_in_block] = words[row]
     tree.table[place] = slot
     return tree

@@ -1,4 +1,4 @@
-"""Compiled kernels that search a VP-tree and change nothing, so any number of threads may (layout format 1)."""
+"""Compiled kernels that search a VP-tree; any number of threads may, nothing is changed (layout format 1)."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from search.indexes.vptree_layout import (
     TREE,
     Tree,
     differing,
+    popcount,
 )
 
 FOUND = types.Tuple((KEYS, TABLE))
@@ -68,20 +69,41 @@ def swap(distances: Any, keys: Any, one: int, other: int) -> None:
 
 
 @njit
-def keep_nearest(tree: Tree, leaf: int, query: Any, distances: Any, keys: Any, size: int) -> int:
+def measure(words: Any, block: int, query: Any, apart: Any) -> int:
+    """Fill ``apart`` with the distances of a block's rows, also of its empty slots; return the smallest."""
+    apart[:] = 0
+    for word in range(query.shape[0]):
+        for row in range(BLOCK):
+            apart[row] += popcount(words[block, word, row] ^ query[word])
+    least = apart[0]
+    for row in range(BLOCK):
+        least = min(least, apart[row])
+    return least
+
+
+@njit
+def keep_nearest(tree: Tree, leaf: int, query: Any, apart: Any, distances: Any, keys: Any, size: int) -> int:
     """Take what a leaf has into the heap of the nearest; return the heap's size."""
     block = tree.nodes[leaf, RIGHT]
     while block >= 0:
-        for slot in range(block * BLOCK, block * BLOCK + tree.blocks[block, COUNT]):
-            apart = differing(tree.words, slot, query)
-            if size < len(keys):
-                distances[size], keys[size] = apart, tree.keys[slot]
-                rise(distances, keys, size)
-                size += 1
-            elif apart < distances[0] or (apart == distances[0] and tree.keys[slot] < keys[0]):
-                distances[0], keys[0] = apart, tree.keys[slot]
-                sink(distances, keys, size)
+        least = measure(tree.words, block, query, apart)
+        if size < len(keys) or least <= distances[0]:
+            for row in range(tree.blocks[block, COUNT]):
+                size = offer(distances, keys, size, apart[row], tree.keys[block * BLOCK + row])
         block = tree.blocks[block, NEXT]
+    return size
+
+
+@njit
+def offer(distances: Any, keys: Any, size: int, distance: int, key: int) -> int:
+    """Put one row into the heap if there is room or it beats the top; return the heap's size."""
+    if size < len(keys):
+        distances[size], keys[size] = distance, key
+        rise(distances, keys, size)
+        return size + 1
+    if distance < distances[0] or (distance == distances[0] and key < keys[0]):
+        distances[0], keys[0] = distance, key
+        sink(distances, keys, size)
     return size
 
 
@@ -103,7 +125,7 @@ def push_children(nodes: Any, node: int, apart: int, stack: Any, waiting: int, l
 def nearest(tree: Tree, query: Any, k: int) -> tuple[Any, Any]:
     """The ``k <= rows`` nearest keys and distances, unsorted; of equals at the edge the smaller keys."""
     keys, distances, size = np.empty(k, np.int64), np.empty(k, np.int32), 0
-    stack, waiting = np.zeros((2 * MAX_DEPTH, 2), np.int32), 1
+    stack, waiting, apart = np.zeros((2 * MAX_DEPTH, 2), np.int32), 1, np.empty(BLOCK, np.int64)
     while waiting > 0:
         waiting -= 1
         node, limit = stack[waiting, 0], 64 * len(query)
@@ -112,15 +134,17 @@ def nearest(tree: Tree, query: Any, k: int) -> tuple[Any, Any]:
         if stack[waiting, 1] > limit:
             continue
         if tree.nodes[node, LEFT] < 0:
-            size = keep_nearest(tree, node, query, distances, keys, size)
+            size = keep_nearest(tree, node, query, apart, distances, keys, size)
         else:
-            apart = differing(tree.vantage, node, query)
-            waiting = push_children(tree.nodes, node, apart, stack, waiting, limit)
+            away = differing(tree.vantage, node, query)
+            waiting = push_children(tree.nodes, node, away, stack, waiting, limit)
     return keys[:size], distances[:size]
 
 
 @njit
-def keep_within(tree: Tree, leaf: int, query: Any, radius: int, found: Any, size: int) -> tuple[Any, int]:
+def keep_within(
+    tree: Tree, leaf: int, query: Any, apart: Any, radius: int, found: Any, size: int
+) -> tuple[Any, int]:
     """Append (key, distance) of a leaf's rows within the radius; return the array, longer if need be."""
     block = tree.nodes[leaf, RIGHT]
     while block >= 0:
@@ -128,11 +152,11 @@ def keep_within(tree: Tree, leaf: int, query: Any, radius: int, found: Any, size
             longer = np.empty((2 * len(found), 2), np.int64)
             longer[:size] = found[:size]
             found = longer
-        for slot in range(block * BLOCK, block * BLOCK + tree.blocks[block, COUNT]):
-            apart = differing(tree.words, slot, query)
-            if apart <= radius:
-                found[size, 0], found[size, 1] = tree.keys[slot], apart
-                size += 1
+        if measure(tree.words, block, query, apart) <= radius:
+            for row in range(tree.blocks[block, COUNT]):
+                if apart[row] <= radius:
+                    found[size, 0], found[size, 1] = tree.keys[block * BLOCK + row], apart[row]
+                    size += 1
         block = tree.blocks[block, NEXT]
     return found, size
 
@@ -141,13 +165,13 @@ def keep_within(tree: Tree, leaf: int, query: Any, radius: int, found: Any, size
 def within(tree: Tree, query: Any, radius: int) -> Any:
     """Keys and distances, ``(n, 2)``, of all rows within the radius, unsorted."""
     found, size = np.empty((4 * BLOCK, 2), np.int64), 0
-    stack, waiting = np.zeros((2 * MAX_DEPTH, 2), np.int32), 1
+    stack, waiting, apart = np.zeros((2 * MAX_DEPTH, 2), np.int32), 1, np.empty(BLOCK, np.int64)
     while waiting > 0:
         waiting -= 1
         node = stack[waiting, 0]
         if tree.nodes[node, LEFT] < 0:
-            found, size = keep_within(tree, node, query, radius, found, size)
+            found, size = keep_within(tree, node, query, apart, radius, found, size)
         else:
-            apart = differing(tree.vantage, node, query)
-            waiting = push_children(tree.nodes, node, apart, stack, waiting, radius)
+            away = differing(tree.vantage, node, query)
+            waiting = push_children(tree.nodes, node, away, stack, waiting, radius)
     return found[:size]

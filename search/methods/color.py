@@ -1,0 +1,83 @@
+"""Colour histogram: which colours a picture has, and how much of each, wherever they are.
+
+RGB in 16 x 16 x 16 bins as shares of the pixels, tempered by a power (0.45) so that many small colours
+count beside a few large ones, to unit length; then 256 signed sums of the 4,096 (a random projection keeps
+distances: Achlioptas, "Database-friendly random projections", 2003) in a byte each: 256 bytes a picture.
+benchmarks/results/quality.md: recall@1 of a quarter crop 92% (all 4,096 bins by L1: 89%), mean over ten edits
+94.4% (92.7%), mAP on ferrari 50.2% (45.3%), corel 91.3% (91.9%). Smoothing the colour cube or keeping its low
+frequencies (DCT) helps recompression but costs the quarter crop 5 to 30 points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from search.methods.base import Method
+from search.types import Features, Pixels
+
+BINS = 16**3
+DIMENSION = 256
+POWER = 0.45
+UNRELATED = 1.14
+
+# A sum has a standard deviation of 1 / 16 over random signs, so that a byte spans four of them.
+STEPS = 512
+
+
+def _signs() -> NDArray[np.float32]:
+    """``(4096, 256)`` of +-1/16, from a bit stream that NumPy keeps the same in all its releases."""
+    words = np.random.PCG64(16).random_raw(BINS * DIMENSION // 64).astype("<u8")
+    bits = np.unpackbits(words.view(np.uint8)).reshape(BINS, DIMENSION)
+    return (bits.astype(np.float32) * 2 - 1) / np.float32(DIMENSION**0.5)
+
+
+SIGNS = _signs()
+
+
+class ColorHistogram(Method):
+    """256 int8 are stored, in steps of 1/512; the metric is the Euclidean distance, 0 to about 1.4."""
+
+    name = "rgb-histogram-4096-projected-256"
+    version = "1"
+    metric = "euclidean"
+    dimension = DIMENSION
+    index = "hnsw"
+
+    def extract(self, pixels: Pixels) -> bytes:
+        counts = histogram(pixels)
+        used = np.flatnonzero(counts)
+        tempered = (counts[used] / counts.sum()) ** POWER
+        unit = tempered / np.linalg.norm(tempered)
+        sums = unit.astype(np.float32) @ SIGNS[used]
+        return np.clip(np.rint(sums * STEPS), -127, 127).astype(np.int8).tobytes()
+
+    def rows(self, stored: Sequence[bytes]) -> Features:
+        steps = np.frombuffer(b"".join(stored), np.int8).reshape(-1, DIMENSION)
+        return steps.astype(np.float32) / np.float32(STEPS)
+
+    def queries(self, stored: bytes) -> Features:
+        """The row itself: turns and mirrors keep colours."""
+        return self.rows([stored])
+
+    def score(self, distance: float) -> float:
+        """Falls in a straight line to 0 at 1.14, which half of all unrelated pairs exceed."""
+        return max(0.0, 1.0 - distance / UNRELATED)
+
+
+def histogram(pixels: Pixels) -> NDArray[np.int64]:
+    """Number of pixels in each of the 4,096 bins; bin = 256 * (red // 16) + 16 * (green // 16) + blue // 16."""
+    counts: NDArray[np.int64] = _count(np.ascontiguousarray(pixels).reshape(-1))
+    return counts
+
+
+@njit(cache=True, nogil=True)
+def _count(samples: NDArray[np.uint8]) -> NDArray[np.int64]:
+    counts = np.zeros(BINS, np.int64)
+    for i in range(0, len(samples), 3):
+        red, green, blue = samples[i] >> 4, samples[i + 1] >> 4, samples[i + 2] >> 4
+        counts[red << 8 | green << 4 | blue] += 1
+    return counts
