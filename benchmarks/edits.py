@@ -43,7 +43,8 @@ def turn(pixels: Pixels, _rng: np.random.Generator) -> Pixels:
 
 
 def brighten(pixels: Pixels, _rng: np.random.Generator, *, factor: float) -> Pixels:
-    return np.clip(pixels * factor + 0.5, 0, 255).astype(np.uint8)
+    brighter: Pixels = np.clip(pixels * factor + 0.5, 0, 255).astype(np.uint8)
+    return brighter
 
 
 def border(pixels: Pixels, _rng: np.random.Generator, *, share: float) -> Pixels:

@@ -10,7 +10,7 @@ import csv
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ Distances = Callable[[Floats, Floats], Floats]
 
 
 class Contender(ABC):
-    """A way to compare pictures. ``extract`` is run once a picture, ``distances`` gives ``(queries, gallery)``."""
+    """A way to compare pictures; ``distances`` has shape ``(queries, gallery)``."""
 
     name: str
     bytes_each: int
@@ -69,16 +69,18 @@ class Space(Contender):
 class Histogram(Contender):
     """The plain 4,096-bin histogram, as float32 shares of the pixels, compared in one of the usual ways."""
 
-    bytes_each = 4 * 4096
-
-    def __init__(self, name: str, prepare: Callable[[Floats], Floats], distances: Distances) -> None:
+    def __init__(
+        self, name: str, prepare: Callable[[Floats], Floats], distances: Distances, numbers: int = 4096
+    ) -> None:
+        self.bytes_each = 4 * numbers
         self.name = name
         self.prepare = prepare
         self.compare = distances
 
     def extract(self, pixels: Pixels) -> bytes:
         counts = histogram(pixels)
-        return (counts / counts.sum()).astype(np.float32).tobytes()
+        shares: Floats = (counts / counts.sum()).astype(np.float32)
+        return shares.tobytes()
 
     def distances(self, queries: Sequence[bytes], gallery: Sequence[bytes]) -> Floats:
         return self.compare(self.prepare(_shares(queries)), self.prepare(_shares(gallery)))
@@ -90,12 +92,14 @@ def _shares(stored: Sequence[bytes]) -> Floats:
 
 def squared_euclidean(queries: Floats, gallery: Floats) -> Floats:
     squares: Floats = np.square(queries).sum(axis=1)[:, None] + np.square(gallery).sum(axis=1)
-    return squares - 2 * queries @ gallery.T
+    products: Floats = queries @ gallery.T
+    return squares - 2 * products
 
 
 def tempered(shares: Floats) -> Floats:
     powers: Floats = shares**POWER
-    return powers / np.linalg.norm(powers, axis=1, keepdims=True)
+    unit: Floats = powers / np.linalg.norm(powers, axis=1, keepdims=True)
+    return unit
 
 
 def low_frequencies(shares: Floats) -> Floats:
@@ -114,47 +118,50 @@ def contenders() -> list[Contender]:
         Histogram("4,096 bins, L2", np.asarray, squared_euclidean),
         Histogram("4,096 bins, Hellinger", np.sqrt, squared_euclidean),
         Histogram(f"4,096 bins, power {POWER}, L2", tempered, squared_euclidean),
-        Histogram("Hellinger, lowest 256 of 3-D DCT", low_frequencies, squared_euclidean),
+        Histogram("Hellinger, lowest 256 of 3-D DCT", low_frequencies, squared_euclidean, numbers=256),
     ]
     return [*map(Space, METHODS), *peers]
 
 
 @dataclass(frozen=True)
-class Collection:
-    """Set and label of each picture; ``stored[contender][i]`` is picture i's feature.
+class Extracted:
+    """One contender's features: of every picture, and of the edits of the chosen ones."""
 
-    ``edited[contender][edit][j]`` is the feature of picture ``originals[j]`` after that edit.
-    """
+    way: Contender
+    stored: list[bytes] = field(default_factory=list)
+    edited: dict[str, list[bytes]] = field(default_factory=lambda: {edit: [] for edit in EDITS})
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Set and label of every picture, and the positions of those that are edited."""
 
     sets: NDArray[np.str_]
     labels: NDArray[np.str_]
-    stored: list[list[bytes]]
     originals: NDArray[np.int64]
-    edited: list[dict[str, list[bytes]]]
 
 
-def collect(data: Path, ways: Sequence[Contender]) -> Collection:
-    """Decode every picture once, and extract with all contenders from it and from its edits."""
+def read_manifest(data: Path) -> tuple[list[Path], Collection]:
     with (data / "manifest.csv").open(newline="") as file:
         entries = [entry for entry in csv.DictReader(file) if entry["set"] in SETS]
-    originals = np.sort(np.random.default_rng(0).choice(len(entries), min(EDITED, len(entries)), replace=False))
-    stored: list[list[bytes]] = [[] for _ in ways]
-    edited: list[dict[str, list[bytes]]] = [{edit: [] for edit in EDITS} for _ in ways]
-    chosen = set(originals.tolist())
-    for number, entry in enumerate(entries):
-        pixels = decode((data / entry["file"]).read_bytes()).pixels
-        _extract(ways, pixels, stored)
-        if number in chosen:
-            for edit, apply in EDITS.items():
-                changed = apply(pixels, np.random.default_rng(number))
-                _extract(ways, changed, [features[edit] for features in edited])
     sets, labels = (np.array([entry[column] for entry in entries]) for column in ("set", "label"))
-    return Collection(sets, labels, stored, originals, edited)
+    chosen = np.random.default_rng(0).choice(len(entries), min(EDITED, len(entries)), replace=False)
+    return [data / entry["file"] for entry in entries], Collection(sets, labels, np.sort(chosen))
 
 
-def _extract(ways: Sequence[Contender], pixels: Pixels, into: Sequence[list[bytes]]) -> None:
-    for way, features in zip(ways, into, strict=True):
-        features.append(way.extract(pixels))
+def extract_all(files: Sequence[Path], originals: NDArray[np.int64]) -> list[Extracted]:
+    """Decode every picture once, and extract with all contenders from it and from its edits."""
+    features = [Extracted(way) for way in contenders()]
+    chosen = set(originals.tolist())
+    for number, file in enumerate(files):
+        pixels = decode(file.read_bytes()).pixels
+        for each in features:
+            each.stored.append(each.way.extract(pixels))
+        for edit, apply in EDITS.items() if number in chosen else ():
+            changed = apply(pixels, np.random.default_rng(number))
+            for each in features:
+                each.edited[edit].append(each.way.extract(changed))
+    return features
 
 
 def precision_and_map(distances: Floats, labels: NDArray[np.str_]) -> tuple[float, float]:
@@ -175,23 +182,21 @@ def ranks(distances: Floats, originals: NDArray[np.int64]) -> NDArray[np.int64]:
     return found
 
 
-def labelled_row(way: Contender, pictures: Collection, stored: Sequence[bytes]) -> list[str]:
-    cells = [way.name, f"{way.bytes_each:,}"]
+def labelled_row(each: Extracted, pictures: Collection) -> list[str]:
+    cells = [each.way.name, f"{each.way.bytes_each:,}"]
     for name in LABELLED:
         members = np.flatnonzero(pictures.sets == name)
-        features = [stored[i] for i in members]
-        scores = precision_and_map(way.distances(features, features), pictures.labels[members])
+        features = [each.stored[i] for i in members.tolist()]
+        scores = precision_and_map(each.way.distances(features, features), pictures.labels[members])
         cells += [f"{100 * score:.1f}" for score in scores]
     return cells
 
 
-def edits_row(
-    way: Contender, pictures: Collection, stored: Sequence[bytes], edited: dict[str, list[bytes]]
-) -> list[str]:
-    found = [ranks(way.distances(edited[edit], stored), pictures.originals) for edit in EDITS]
-    firsts, tens = (np.array([100 * np.mean(each <= most) for each in found]) for most in (1, 10))
+def edits_row(each: Extracted, pictures: Collection) -> list[str]:
+    found = [ranks(each.way.distances(each.edited[edit], each.stored), pictures.originals) for edit in EDITS]
+    firsts, tens = ([100 * float(np.mean(rank <= most)) for rank in found] for most in (1, 10))
     cells = [f"{first:.0f} / {ten:.0f}" for first, ten in zip(firsts, tens, strict=True)]
-    return [way.name, *cells, f"{firsts.mean():.1f} / {tens.mean():.1f}"]
+    return [each.way.name, *cells, f"{np.mean(firsts):.1f} / {np.mean(tens):.1f}"]
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -199,27 +204,26 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def report(pictures: Collection, ways: Sequence[Contender]) -> str:
+def report(pictures: Collection, features: Sequence[Extracted]) -> str:
     measures = [f"{name} {measure}" for name in LABELLED for measure in ("P@5", "mAP")]
-    labelled = [labelled_row(*each) for each in zip(ways, [pictures] * len(ways), pictures.stored, strict=True)]
-    edits = [edits_row(way, pictures, *both) for way, *both in zip(ways, pictures.stored, pictures.edited, strict=True)]
     counts = ", ".join(f"{name} {np.sum(pictures.sets == name)}" for name in SETS)
+    edited = f"{len(pictures.originals)} pictures, each edited in every way, among {len(pictures.sets):,}"
     return "\n\n".join(
         [
             "# Quality",
             "Made by `python -m benchmarks.quality`; bold rows are spaces of the site, the others are peers.",
             "## Same label within a set, in %",
-            table(["", "bytes", *measures], labelled),
+            table(["", "bytes", *measures], [labelled_row(each, pictures) for each in features]),
             "## The original of an edited picture: recall@1 / recall@10, in %",
-            f"{len(pictures.originals)} pictures, each edited in every way, among {len(pictures.sets):,} ({counts}).",
-            table(["", *EDITS, "mean"], edits),
+            f"{edited} ({counts}).",
+            table(["", *EDITS, "mean"], [edits_row(each, pictures) for each in features]),
         ]
     )
 
 
 def main(arguments: Sequence[str]) -> None:
-    ways = contenders()
-    text = report(collect(Path(arguments[0] if arguments else "../shared/data"), ways), ways)
+    files, pictures = read_manifest(Path(arguments[0] if arguments else "../shared/data"))
+    text = report(pictures, extract_all(files, pictures.originals))
     print(text)
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(text + "\n")

@@ -24,6 +24,9 @@ OTHER_FORMATS = {
     "TIFF": ("tiff", "image/tiff"),
     "BMP": ("bmp", "image/bmp"),
     "JPEG2000": ("jp2", "image/jp2"),
+    "PPM": ("ppm", "image/x-portable-anymap"),
+    "TGA": ("tga", "image/x-tga"),
+    "ICO": ("ico", "image/x-icon"),
 }
 FORMATS = BROWSER_FORMATS | OTHER_FORMATS
 

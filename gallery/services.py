@@ -12,9 +12,9 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
+from django.utils import timezone
 
 from gallery.decoding import Decoded, Limits, decode
-from gallery.metadata import Metadata, read_metadata
 from gallery.models import THUMBNAIL_SIZES, Image, Tag
 from gallery.signals import images_added, images_deleted
 
@@ -44,7 +44,7 @@ def add_image(*, data: bytes, title: str = "", file_name: str = "", tags: Sequen
     sha256 = hashlib.sha256(data).hexdigest()
     if existing := Image.objects.filter(sha256=sha256).first():
         return Added(existing, created=False)
-    image = _described(sha256, data, decode(data, limits=limits()), read_metadata(data))
+    image = _described(sha256, data, decode(data, limits=limits()))
     image.title = clean_text(title or PurePath(file_name.replace("\\", "/")).stem, 200)
     with transaction.atomic():
         _lock_content(sha256)
@@ -92,7 +92,11 @@ def clean_text(text: str, length: int) -> str:
     return " ".join(visible.split())[:length].rstrip()
 
 
-def _described(sha256: str, data: bytes, decoded: Decoded, metadata: Metadata) -> Image:
+def _described(sha256: str, data: bytes, decoded: Decoded) -> Image:
+    metadata = decoded.metadata
+    taken_at = metadata.taken_at
+    if taken_at and timezone.is_naive(taken_at):
+        taken_at = timezone.make_aware(taken_at)  # cameras write local time and seldom say whose
     red, green, blue = decoded.pixels.reshape(-1, 3).mean(axis=0).round().astype(int)
     return Image(
         sha256=sha256,
@@ -101,7 +105,7 @@ def _described(sha256: str, data: bytes, decoded: Decoded, metadata: Metadata) -
         width=decoded.width,
         height=decoded.height,
         color=f"#{red:02x}{green:02x}{blue:02x}",
-        taken_at=metadata.taken_at,
+        taken_at=taken_at,
         camera=metadata.camera,
         latitude=metadata.latitude,
         longitude=metadata.longitude,

@@ -1,0 +1,120 @@
+"""What the whole HTTP API shares: who may do what, one body for errors, one for lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import PermissionDenied as Forbidden
+from django.http import Http404, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
+from drf_spectacular.utils import inline_serializer
+from rest_framework import exceptions, serializers
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
+
+
+class ReadOpenlyWriteWithPermission(BasePermission):
+    """Anyone may read, or whoever is logged in if the site is closed; writing needs a permission.
+
+    A view's ``needs`` names the permission of each of its unsafe methods; "" makes the method a reading one.
+    """
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        method = request.method or ""
+        if method not in view.allowed_methods:
+            return True  # so that the answer is 405
+        needed = "" if method in SAFE_METHODS else getattr(view, "needs", {})[method]
+        if needed:
+            return bool(request.user.has_perm(needed))
+        return bool(settings.PUBLIC_READING or request.user.is_authenticated)
+
+
+class Refused(exceptions.APIException):
+    """An error with a stable code, a message for people, and what is wrong with which field."""
+
+    def __init__(
+        self, message: str, *, code: str, status: int = 400, fields: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        super().__init__(message, code)
+        self.status_code = status
+        self.fields = fields or {}
+
+
+class ErrorAnswer(serializers.Serializer[Any]):
+    """Every error."""
+
+    error = inline_serializer(
+        "Error",
+        {
+            "code": serializers.CharField(help_text="For programs; stable"),
+            "message": serializers.CharField(help_text="For people: what to do about it"),
+            "fields": serializers.DictField(child=serializers.ListField(child=serializers.CharField())),
+        },
+    )
+
+
+def errors(*statuses: int) -> dict[int, type[ErrorAnswer]]:
+    """The part of ``extend_schema(responses=...)`` that tells which errors a call may give."""
+    return dict.fromkeys(statuses, ErrorAnswer)
+
+
+def error_body(error: Exception, context: dict[str, Any]) -> Response | None:
+    """The exception handler of the API: one body for all errors. Bugs are left to Django, which logs them."""
+    from rest_framework.views import exception_handler  # which imports this module, as settings name it
+
+    known = _as_api_error(error)
+    response = exception_handler(known, context)
+    if response is not None and isinstance(known, exceptions.APIException):
+        response.data = _body(known)
+    return response
+
+
+def body(code: str, message: str, fields: Mapping[str, Sequence[str]] | None = None) -> dict[str, Any]:
+    """The body of every error."""
+    return {"error": {"code": code, "message": message, "fields": dict(fields or {})}}
+
+
+def listing(request: Request, results: Any, next_page: str = "") -> dict[str, Any]:
+    """The body of every list; ``next_page`` is the ``page`` parameter of what follows, "" at the end."""
+    parameters = request.query_params.copy()
+    parameters["page"] = next_page
+    following = request.build_absolute_uri(f"{request.path}?{parameters.urlencode()}")
+    return {"results": results, "next": following if next_page else None}
+
+
+def _as_api_error(error: Exception) -> Exception:
+    match error:
+        case Http404():
+            return exceptions.NotFound()
+        case Forbidden():
+            return exceptions.PermissionDenied()
+        case RequestDataTooBig():
+            return Refused("The form's text is too large.", code="too_large", status=413)
+        case SuspiciousOperation() | BadRequest() | MultiPartParserError() | UnreadablePostError():
+            return exceptions.ParseError(f"The request cannot be read: {error}")
+    return error
+
+
+def _body(error: exceptions.APIException) -> dict[str, Any]:
+    detail: Any = error.detail
+    if isinstance(detail, exceptions.ErrorDetail):
+        return body(detail.code or error.default_code, str(detail), getattr(error, "fields", None))
+    by_field = detail if isinstance(detail, dict) else {"": detail}
+    fields = {name: _texts(one) for name, one in by_field.items()}
+    general = [text for name in ("", "__all__", "non_field_errors") for text in fields.pop(name, [])]
+    special = [f"{name}: {' '.join(texts)}" for name, texts in fields.items()]
+    return body(error.default_code, " ".join(general + special), fields)
+
+
+def _texts(detail: Any) -> list[str]:
+    """The texts of an error detail, however deep it is nested."""
+    if isinstance(detail, dict):
+        detail = list(detail.values())
+    return [text for one in detail for text in _texts(one)] if isinstance(detail, list) else [str(detail)]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -144,6 +143,6 @@ def live(space: str) -> LiveSpace:
     return LiveSpace(space)
 
 
-def forget(spaces: Iterable[str]) -> None:
+def forget() -> None:
     """Drop what this process holds, as if it had just started."""
     live.cache_clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -11,6 +12,8 @@ from numpy.typing import DTypeLike, NDArray
 from search.types import Features, Keys
 
 CHUNK = 1024
+Rows = NDArray[Any]
+Distances = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +21,16 @@ class Metric:
     """``distances(query (d,), rows (n, d)) -> float64 (n,)``, smaller is nearer."""
 
     dtype: DTypeLike
-    distances: Callable[[Features, Features], NDArray[np.float64]]
+    distances: Callable[[Rows, Rows], Distances]
 
 
-def hamming(query: Features, rows: Features) -> NDArray[np.float64]:
+def hamming(query: Rows, rows: Rows) -> Distances:
     """Number of differing bits between packed uint64 words."""
-    return np.bitwise_count(query ^ rows).sum(axis=1, dtype=np.float64)
+    distances: Distances = np.bitwise_count(query ^ rows).sum(axis=1, dtype=np.float64)
+    return distances
 
 
-def euclidean(query: Features, rows: Features) -> NDArray[np.float64]:
+def euclidean(query: Rows, rows: Rows) -> Distances:
     """Euclidean length of the difference, summed in float32."""
     squares = np.empty(len(rows))
     # Differences of a whole collection would not fit into the processor's cache.
@@ -44,7 +48,8 @@ METRICS: dict[str, Metric] = {
 
 def checked_query(metric: str, dimension: int, feature: Features) -> Features:
     """A query, contiguous. Raises ``ValueError`` if shape or dtype is wrong, or a number is not finite."""
-    return checked_rows(metric, dimension, np.asarray(feature)[np.newaxis])[0]
+    row: Features = checked_rows(metric, dimension, np.asarray(feature)[np.newaxis])[0]
+    return row
 
 
 def checked_rows(metric: str, dimension: int, features: Features) -> Features:

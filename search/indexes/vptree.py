@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search.exceptions import SnapshotDamaged
 from search.indexes.arrays import load_arrays, save_arrays
@@ -62,7 +64,8 @@ class VPTreeIndex(Index):
     def save(self, folder: Path) -> None:
         blocks, nodes = self._tree.head[BLOCKS], self._tree.head[NODES]
         lengths = (blocks, blocks * BLOCK, blocks, nodes, nodes, nodes, None, None)
-        parts = (array[:length] for array, length in zip(self._tree, lengths, strict=True))
+        arrays: Sequence[NDArray[Any]] = self._tree
+        parts = (array[:length] for array, length in zip(arrays, lengths, strict=True))
         save_arrays(folder, dict(zip(Tree._fields, parts, strict=True)))
 
     @classmethod
@@ -96,7 +99,8 @@ def empty_tree(dimension: int) -> Tree:
 
 def fits(tree: Tree, model: Tree) -> bool:
     """Whether arrays have the layout of ``model`` and the lengths that their head tells."""
-    for array, like in zip(tree, model, strict=True):
+    pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]] = zip(tree, model, strict=True)
+    for array, like in pairs:
         if array.dtype != like.dtype or array.shape[1:] != like.shape[1:] or not array.flags.c_contiguous:
             return False
     if tree.head.shape != model.head.shape or tree.head[MADE_AS] != FORMAT:

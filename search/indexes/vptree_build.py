@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from search.indexes.compiled import Int, compiled
 from search.indexes.vptree_layout import (
     BLOCK,
     BLOCKS,
@@ -37,8 +37,8 @@ from search.indexes.vptree_layout import (
 from search.indexes.vptree_rows import find, put, take_node, with_room
 
 
-@njit
-def gather(tree: Tree, top: int, words: Any, keys: Any, places: Any) -> int:
+@compiled
+def gather(tree: Tree, top: Int, words: Any, keys: Any, places: Any) -> Int:
     """Copy all rows under a node out, with their table positions, and free everything under it."""
     stack = np.empty(2 * MAX_DEPTH, np.int64)
     stack[0], depth, rows = top, 1, 0
@@ -56,8 +56,8 @@ def gather(tree: Tree, top: int, words: Any, keys: Any, places: Any) -> int:
     return rows
 
 
-@njit
-def empty_leaf(tree: Tree, leaf: int, words: Any, keys: Any, places: Any, rows: int) -> int:
+@compiled
+def empty_leaf(tree: Tree, leaf: Int, words: Any, keys: Any, places: Any, rows: Int) -> Int:
     block = tree.nodes[leaf, RIGHT]
     while block >= 0:
         for row in range(tree.blocks[block, COUNT]):
@@ -65,22 +65,22 @@ def empty_leaf(tree: Tree, leaf: int, words: Any, keys: Any, places: Any, rows: 
             places[rows] = find(tree, keys[rows])
             rows += 1
         following = tree.blocks[block, NEXT]
-        tree.blocks[block, NEXT] = tree.head[FREE_BLOCK]
+        tree.blocks[block, NEXT], tree.blocks[block, COUNT] = tree.head[FREE_BLOCK], 0
         tree.head[FREE_BLOCK] = block
         block = following
     return rows
 
 
-@njit
-def chance(tree: Tree, below: int) -> int:
+@compiled
+def chance(tree: Tree, below: Int) -> Int:
     """A repeatable random number (Knuth's MMIX generator)."""
     state = np.uint64(tree.head[SEED]) * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
     tree.head[SEED] = np.int64(state)
     return np.int64((state >> np.uint64(33)) % np.uint64(below))
 
 
-@njit
-def choose_vantage(tree: Tree, words: Any, start: int, stop: int) -> int:
+@compiled
+def choose_vantage(tree: Tree, words: Any, start: Int, stop: Int) -> Int:
     """Of 5 rows the one whose distances to 20 others vary most: it cuts sharpest (Yianilos 1993)."""
     best, best_spread = start, -1.0
     for _ in range(5):
@@ -95,8 +95,8 @@ def choose_vantage(tree: Tree, words: Any, start: int, stop: int) -> int:
     return best
 
 
-@njit
-def choose_cut(apart: Any) -> int:
+@compiled
+def choose_cut(apart: Any) -> Int:
     """The distance that halves the rows best, or NONE if too few would go to one side."""
     low = apart.min()
     counts = np.bincount(apart - low)
@@ -108,8 +108,8 @@ def choose_cut(apart: Any) -> int:
     return best
 
 
-@njit
-def partition(words: Any, keys: Any, places: Any, apart: Any, cut: int) -> int:
+@compiled
+def partition(words: Any, keys: Any, places: Any, apart: Any, cut: Int) -> Int:
     """Bring rows at distance <= cut to the front; return how many."""
     front, back = 0, len(keys) - 1
     while front <= back:
@@ -125,8 +125,8 @@ def partition(words: Any, keys: Any, places: Any, apart: Any, cut: int) -> int:
     return front
 
 
-@njit
-def fill_leaf(tree: Tree, leaf: int, words: Any, keys: Any, places: Any) -> Tree:
+@compiled
+def fill_leaf(tree: Tree, leaf: Int, words: Any, keys: Any, places: Any) -> Tree:
     """Make a node a leaf of these rows; one that could not be split waits until it has doubled."""
     tree.nodes[leaf, LEFT], tree.nodes[leaf, RIGHT], tree.nodes[leaf, SIZE] = NONE, NONE, len(keys)
     tree.upkeep[leaf, CHANGES], tree.upkeep[leaf, PEAK] = 0, LEAF if len(keys) <= LEAF else 2 * len(keys)
@@ -135,8 +135,8 @@ def fill_leaf(tree: Tree, leaf: int, words: Any, keys: Any, places: Any) -> Tree
     return tree
 
 
-@njit
-def fork(tree: Tree, node: int, cut: int, left: Any, right: Any) -> Tree:
+@compiled
+def fork(tree: Tree, node: Int, cut: Int, left: Any, right: Any) -> Tree:
     """Make a node a branch; ``left`` and ``right`` are the distances of its rows to its vantage point."""
     tree = with_room(tree, 0, 2)
     tree.nodes[node, LEFT], tree.nodes[node, RIGHT] = take_node(tree, node), take_node(tree, node)
@@ -147,8 +147,8 @@ def fork(tree: Tree, node: int, cut: int, left: Any, right: Any) -> Tree:
     return tree
 
 
-@njit
-def rebuild(tree: Tree, top: int) -> Tree:
+@compiled
+def rebuild(tree: Tree, top: Int) -> Tree:
     """Build the part of the tree under a node anew, from the top down."""
     rows = tree.head[ROWS] if top == 0 else np.int64(tree.nodes[top, SIZE])
     words, keys = np.empty((rows, tree.vantage.shape[1]), np.uint64), np.empty(rows, np.int64)
@@ -174,8 +174,8 @@ def rebuild(tree: Tree, top: int) -> Tree:
     return tree
 
 
-@njit
-def choose(tree: Tree, node: int, words: Any, apart: Any, start: int, stop: int) -> int:
+@compiled
+def choose(tree: Tree, node: Int, words: Any, apart: Any, start: Int, stop: Int) -> Int:
     """Give a node its vantage point and measure its rows from there; the cut, or NONE."""
     tree.vantage[node] = words[choose_vantage(tree, words, start, stop)]
     for row in range(start, stop):
@@ -183,8 +183,8 @@ def choose(tree: Tree, node: int, words: Any, apart: Any, start: int, stop: int)
     return choose_cut(apart[start:stop])
 
 
-@njit
-def depth_of(tree: Tree, node: int) -> int:
+@compiled
+def depth_of(tree: Tree, node: Int) -> Int:
     depth = 0
     while node != 0:
         node = tree.upkeep[node, PARENT]

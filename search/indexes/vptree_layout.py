@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from search.indexes.compiled import Int, compiled, popcount, types
 
 FORMAT = 1
 BLOCK = 16
@@ -30,7 +30,7 @@ NONE = -1
 
 
 class Tree(NamedTuple):
-    """The whole index; ``words`` is ``(blocks, words of a row, BLOCK)``, ``keys`` has a place a slot, node 0 is the root."""
+    """``words`` is ``(blocks, words of a row, BLOCK)``, ``keys`` one a slot; node 0 is the root."""
 
     words: NDArray[np.uint64]
     keys: NDArray[np.int64]
@@ -51,18 +51,8 @@ TABLE = types.Array(types.int32, 1, "C")
 TREE = types.NamedTuple((WORDS, KEYS, INTS, INTS, POINTS, INTS, TABLE, KEYS), Tree)
 
 
-@intrinsic
-def popcount(_context: Any, _word: Any) -> Any:
-    """Number of set bits of a uint64, by the processor's own instruction."""
-
-    def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
-        return builder.ctpop(arguments[0])
-
-    return types.int64(types.uint64), generate
-
-
-@njit
-def differing(words: Any, row: int, query: Any) -> int:
+@compiled
+def differing(words: Any, row: Int, query: Any) -> Int:
     """Hamming distance of one row to the query."""
     total = 0
     for word in range(query.shape[0]):

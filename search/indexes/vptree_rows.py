@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from search.indexes.compiled import Int, compiled
 from search.indexes.vptree_layout import (
     BLOCK,
     BLOCKS,
@@ -23,8 +23,8 @@ from search.indexes.vptree_layout import (
 )
 
 
-@njit
-def find(tree: Tree, key: int) -> int:
+@compiled
+def find(tree: Tree, key: Int) -> Int:
     """Table position of a key, or of the free place where it belongs (linear probing, splitmix64)."""
     mask = np.uint64(len(tree.table) - 1)
     place = home(key, mask)
@@ -33,16 +33,16 @@ def find(tree: Tree, key: int) -> int:
     return place
 
 
-@njit
-def home(key: int, mask: np.uint64) -> int:
+@compiled
+def home(key: Int, mask: Any) -> Int:
     mixed = np.uint64(key)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return np.int64((mixed ^ (mixed >> np.uint64(31))) & mask)
 
 
-@njit
-def forget(tree: Tree, place: int) -> None:
+@compiled
+def forget(tree: Tree, place: Int) -> None:
     """Empty a table position and move back what was pushed past it."""
     mask = len(tree.table) - 1
     hole, look = place, (place + 1) & mask
@@ -55,15 +55,15 @@ def forget(tree: Tree, place: int) -> None:
     tree.table[hole] = NONE
 
 
-@njit
-def longer(array: Any, length: int) -> Any:
+@compiled
+def longer(array: Any, length: Int) -> Any:
     grown = np.empty((length, *array.shape[1:]), array.dtype)
     grown[: len(array)] = array
     return grown
 
 
-@njit
-def with_room(tree: Tree, blocks: int, nodes: int) -> Tree:
+@compiled
+def with_room(tree: Tree, blocks: Int, nodes: Int) -> Tree:
     """The tree with at least so many blocks and nodes that were never used."""
     words, keys, owners = tree.words, tree.keys, tree.blocks
     branches, vantage, upkeep = tree.nodes, tree.vantage, tree.upkeep
@@ -77,8 +77,8 @@ def with_room(tree: Tree, blocks: int, nodes: int) -> Tree:
     return Tree(words, keys, owners, branches, vantage, upkeep, tree.table, tree.head)
 
 
-@njit
-def with_table(tree: Tree, rows: int) -> Tree:
+@compiled
+def with_table(tree: Tree, rows: Int) -> Tree:
     """The tree with a table that so many rows fill to at most 70%."""
     size = len(tree.table)
     while rows * 10 > size * 7:
@@ -93,8 +93,8 @@ def with_table(tree: Tree, rows: int) -> Tree:
     return tree
 
 
-@njit
-def take_block(tree: Tree, leaf: int, following: int) -> int:
+@compiled
+def take_block(tree: Tree, leaf: Int, following: Int) -> Int:
     """Put an empty block before ``following`` in a leaf's chain; with_room has made room for it."""
     block = tree.head[FREE_BLOCK]
     if block >= 0:
@@ -107,8 +107,8 @@ def take_block(tree: Tree, leaf: int, following: int) -> int:
     return block
 
 
-@njit
-def take_node(tree: Tree, parent: int) -> int:
+@compiled
+def take_node(tree: Tree, parent: Int) -> Int:
     node = tree.head[FREE_NODE]
     if node >= 0:
         tree.head[FREE_NODE] = tree.upkeep[node, PARENT]
@@ -119,8 +119,8 @@ def take_node(tree: Tree, parent: int) -> int:
     return node
 
 
-@njit
-def put(tree: Tree, leaf: int, key: int, words: Any, row: int, place: int) -> Tree:
+@compiled
+def put(tree: Tree, leaf: Int, key: Int, words: Any, row: Int, place: Int) -> Tree:
     """Write ``words[row]`` into a leaf's first block, or a new one, and lead the table there."""
     block = tree.nodes[leaf, RIGHT]
     if block < 0 or tree.blocks[block, COUNT] == BLOCK:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit, types
-
+from search.indexes.compiled import Int, compiled, entry, types
 from search.indexes.vptree_build import rebuild
 from search.indexes.vptree_layout import (
     BLOCK,
@@ -40,22 +39,22 @@ from search.indexes.vptree_layout import (
 from search.indexes.vptree_rows import find, forget, put, with_table
 
 
-@njit
-def skewed(tree: Tree, node: int) -> bool:
+@compiled
+def skewed(tree: Tree, node: Int) -> bool:
     """Whether a leaf is too full, or a branch lost a third, or one side of it is over three quarters."""
     size, peak = tree.nodes[node, SIZE], tree.upkeep[node, PEAK]
     left, right = tree.nodes[node, LEFT], tree.nodes[node, RIGHT]
     if left < 0:
-        return size > peak
+        return bool(size > peak)
     if size * 3 < peak * 2:
         return True
     larger = max(tree.nodes[left, SIZE], tree.nodes[right, SIZE])
     # Half of the rows must have changed since the last time, so that data that stay skewed cost little.
-    return tree.upkeep[node, CHANGES] * 2 > size and larger * 4 > size * 3
+    return bool(tree.upkeep[node, CHANGES] * 2 > size and larger * 4 > size * 3)
 
 
-@njit
-def count(tree: Tree, leaf: int, change: int) -> Tree:
+@compiled
+def count(tree: Tree, leaf: Int, change: Int) -> Tree:
     """Tell a leaf and all above it of a row more or less; rebuild the highest that is skewed now."""
     node, worst = leaf, NONE
     while True:
@@ -72,8 +71,8 @@ def count(tree: Tree, leaf: int, change: int) -> Tree:
     return tree if worst == NONE else rebuild(tree, worst)
 
 
-@njit
-def leaf_for(tree: Tree, words: Any, row: int) -> int:
+@compiled
+def leaf_for(tree: Tree, words: Any, row: Int) -> Int:
     """The leaf where a row belongs; the ranges on the way are widened to take it in."""
     node, nodes = 0, tree.nodes
     while nodes[node, LEFT] >= 0:
@@ -89,8 +88,8 @@ def leaf_for(tree: Tree, words: Any, row: int) -> int:
     return node
 
 
-@njit
-def take_out(tree: Tree, place: int) -> Tree:
+@compiled
+def take_out(tree: Tree, place: Int) -> Tree:
     """Remove the row of a table position."""
     slot = tree.table[place]
     leaf = tree.blocks[slot // BLOCK, OWNER]
@@ -109,7 +108,7 @@ def take_out(tree: Tree, place: int) -> Tree:
     return count(tree, leaf, -1)
 
 
-@njit(TREE(TREE, KEYS, POINTS), nogil=True, cache=True)
+@entry(TREE(TREE, KEYS, POINTS))
 def add_rows(tree: Tree, keys: Any, words: Any) -> Tree:
     """Add rows whose keys differ and are not in the tree; many at once build the tree anew."""
     tree = with_table(tree, tree.head[ROWS] + len(keys))
@@ -126,7 +125,7 @@ def add_rows(tree: Tree, keys: Any, words: Any) -> Tree:
     return tree
 
 
-@njit(TREE(TREE, KEYS), nogil=True, cache=True)
+@entry(TREE(TREE, KEYS))
 def remove_rows(tree: Tree, keys: Any) -> Tree:
     """Remove the rows of these keys; others are ignored."""
     for key in keys:
@@ -136,7 +135,7 @@ def remove_rows(tree: Tree, keys: Any) -> Tree:
     return tree
 
 
-@njit(types.void(TREE), nogil=True, cache=True)
+@entry(types.void(TREE))
 def clear(tree: Tree) -> None:
     """Make freshly allocated arrays an empty tree: one leaf without a block."""
     tree.table[:] = NONE

@@ -64,7 +64,7 @@ class PerceptualHash(Method):
         return _words(stored + np.packbits(bits.transpose(0, 2, 1)).tobytes())
 
     def score(self, distance: float) -> float:
-        """Falls in a straight line to 0 at 96 bits: 1 of 1,000 unrelated pairs is nearer, over eight forms."""
+        """Falls linearly to 0 at 96 bits; 1 of 1,000 unrelated pairs is nearer, over eight forms."""
         return max(0.0, 1.0 - distance / UNRELATED)
 
 

@@ -1,0 +1,89 @@
+"""The Django admin of pictures, tags and albums."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
+from django.utils.html import format_html
+
+from gallery import services
+from gallery.models import Album, Image, Tag
+
+
+@admin.register(Image)
+class ImageAdmin(admin.ModelAdmin[Image]):
+    """Pictures come in by the site's own ways only; here they are looked through, described and deleted."""
+
+    list_display = ("thumbnail", "title", "size", "format", "tag_names", "created_at")
+    list_display_links = ("thumbnail", "title")
+    list_filter = ("format", "created_at", ("tags", admin.RelatedOnlyFieldListFilter))
+    search_fields = ("title", "sha256__startswith")
+    search_help_text = "Words of the title, or the beginning of a SHA-256"
+    list_per_page = 50
+    show_full_result_count = False
+    ordering = ("-pk",)
+    autocomplete_fields = ("tags",)
+    readonly_fields = ("preview", "size", "format", "camera", "taken_at", "sha256", "created_at")
+    fields = ("preview", "title", "tags", "size", "format", "camera", "taken_at", "sha256", "created_at")
+
+    class Media:
+        css = {"all": ["admin-extra.css"]}
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Image]:
+        return super().get_queryset(request).prefetch_related("tags")
+
+    @admin.display(description="")
+    def thumbnail(self, image: Image) -> str:
+        return format_html('<img class="small" src="{}" alt="" loading="lazy">', image.thumbnail_url(256))
+
+    @admin.display(description="picture")
+    def preview(self, image: Image) -> str:
+        source = image.thumbnail_url(1024)
+        return format_html('<a href="{}"><img class="large" src="{}" alt=""></a>', image.url, source)
+
+    @admin.display(description="size", ordering="bytes")
+    def size(self, image: Image) -> str:
+        return f"{image.width} × {image.height}, {filesizeformat(image.bytes)}"
+
+    @admin.display(description="tags")
+    def tag_names(self, image: Image) -> str:
+        return ", ".join(tag.name for tag in image.tags.all())
+
+    def save_model(self, request: HttpRequest, obj: Image, form: Any, change: bool) -> None:
+        tags = [tag.name for tag in form.cleaned_data["tags"]]
+        services.update_image(image=obj, title=obj.title, tags=tags)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """The tags are set already."""
+
+    def delete_model(self, request: HttpRequest, obj: Image) -> None:
+        services.delete_images(ids=[obj.pk])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:
+        services.delete_images(ids=queryset.values_list("pk", flat=True))
+
+
+class TagForm(forms.ModelForm[Tag]):
+    def clean_name(self) -> str:
+        return services.clean_text(self.cleaned_data["name"], 50).lower()
+
+
+@admin.register(Tag)
+class TagAdmin(admin.ModelAdmin[Tag]):
+    form = TagForm
+    search_fields = ("name",)
+
+
+@admin.register(Album)
+class AlbumAdmin(admin.ModelAdmin[Album]):
+    search_fields = ("title",)
+    list_display = ("title", "created_at")
+    autocomplete_fields = ("images",)

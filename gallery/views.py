@@ -1,0 +1,134 @@
+"""Pages of the gallery: read what is asked, call, render."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.core.files.uploadedfile import UploadedFile
+from django.core.paginator import InvalidPage
+from django.db.models import Count, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from gallery import services
+from gallery.exceptions import ImageRejected
+from gallery.forms import AddForm, GalleryForm, ImageForm
+from gallery.models import BROWSER_FORMATS, Image, Tag
+from gallery.paging import images, page_of
+
+TAGS_SHOWN = 24
+TAGS_FROM = 2_000  # newest pictures: counting the tags of all would slow a large gallery
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one uploaded file: added, there already (not ``created``), or a ``problem``."""
+
+    name: str
+    image: Image | None = None
+    created: bool = False
+    problem: str = ""
+
+
+def wants_part(request: HttpRequest) -> bool:
+    """Whether a script asks, which needs only the part of the page that changes."""
+    return request.headers.get("HX-Request") == "true"
+
+
+@require_safe
+@vary_on_headers("HX-Request")
+def index(request: HttpRequest) -> HttpResponse:
+    form = GalleryForm(request.GET)
+    if not form.is_valid():
+        raise Http404("There is no such page of the gallery.")
+    tag, q, page = (form.cleaned_data[name] for name in ("tag", "q", "page"))
+    try:
+        found = page_of(images(tag=tag, q=q), page)
+    except InvalidPage as error:
+        raise Http404(str(error)) from error
+    context = {"page": found, "tag": tag, "q": q, "first": not page}
+    if wants_part(request):
+        return render(request, "gallery/_pictures.html", context)
+    return render(request, "gallery/index.html", context | {"tags": popular_tags()})
+
+
+def popular_tags() -> QuerySet[Tag]:
+    """The tags that the newest pictures have most often."""
+    older = Image.objects.order_by("-pk").values_list("pk", flat=True)[TAGS_FROM : TAGS_FROM + 1].first() or 0
+    counted = Tag.objects.filter(images__pk__gt=older).annotate(count=Count("images"))
+    return counted.order_by("-count", "name")[:TAGS_SHOWN]
+
+
+@require_safe
+def image(request: HttpRequest, pk: int) -> HttpResponse:
+    shown = get_object_or_404(Image.objects.prefetch_related("tags"), pk=pk)
+    context = {
+        "image": shown,
+        "newer": Image.objects.filter(pk__gt=pk).order_by("pk").first(),
+        "older": Image.objects.filter(pk__lt=pk).order_by("-pk").first(),
+        "browser_shows_original": shown.format in BROWSER_FORMATS,
+        "show_place": settings.SHOW_GPS and shown.latitude is not None and shown.longitude is not None,
+    }
+    return render(request, "gallery/image.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+@permission_required("gallery.add_image", raise_exception=True)
+@vary_on_headers("HX-Request")
+def add(request: HttpRequest) -> HttpResponse:
+    if request.method == "GET":
+        return render(request, "gallery/add.html", {"form": AddForm()})
+    form, outcomes = AddForm(request.POST, request.FILES), []
+    if form.is_valid():
+        title, tags = form.cleaned_data["title"], form.cleaned_data["tags"]
+        outcomes = [_take(upload, title, tags) for upload in form.cleaned_data["files"]]
+    status = 200 if any(outcome.image for outcome in outcomes) else 400
+    template = "gallery/_outcomes.html" if wants_part(request) else "gallery/add.html"
+    return render(request, template, {"form": form, "outcomes": outcomes}, status=status)
+
+
+def _take(upload: UploadedFile, title: str, tags: Sequence[str]) -> Outcome:
+    name = upload.name or "picture"
+    # Looked at before the file is read: what is far too large must not fill the memory.
+    if (upload.size or 0) > settings.MAX_IMAGE_BYTES:
+        return Outcome(name, problem=f"Larger than {settings.MAX_IMAGE_BYTES // 1_000_000} MB. Send a smaller copy.")
+    try:
+        added = services.add_image(data=upload.read(), title=title, file_name=name, tags=tags)
+    except ImageRejected as error:
+        return Outcome(name, problem=str(error))
+    return Outcome(name, added.image, added.created)
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+@permission_required("gallery.change_image", raise_exception=True)
+def edit(request: HttpRequest, pk: int) -> HttpResponse:
+    changed = get_object_or_404(Image, pk=pk)
+    if request.method == "GET":
+        tags = ", ".join(tag.name for tag in changed.tags.all())
+        form = ImageForm(initial={"title": changed.title, "tags": tags})
+    elif (form := ImageForm(request.POST)).is_valid():
+        services.update_image(image=changed, **form.cleaned_data)
+        messages.success(request, "Saved.")
+        return redirect(changed)
+    status = 400 if form.errors else 200
+    return render(request, "gallery/edit.html", {"image": changed, "form": form}, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+@permission_required("gallery.delete_image", raise_exception=True)
+def delete(request: HttpRequest, pk: int) -> HttpResponse:
+    doomed = get_object_or_404(Image, pk=pk)
+    if request.method == "GET":
+        return render(request, "gallery/delete.html", {"image": doomed})
+    services.delete_images(ids=[pk])
+    messages.success(request, f"“{doomed}” is deleted.")
+    return redirect("gallery:index")

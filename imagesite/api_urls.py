@@ -1,0 +1,23 @@
+"""The HTTP API's addresses."""
+
+from django.urls import path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from gallery import api as gallery
+from imagesite.api_views import NoSuchAddress
+from search import api as search
+
+app_name = "api"
+urlpatterns = [
+    path("images/", gallery.Images.as_view(), name="images"),
+    path("images/<int:pk>/", gallery.OneImage.as_view(), name="image"),
+    path("images/<int:pk>/similar/", search.Similar.as_view(), name="similar"),
+    path("search/image/", search.ByPicture.as_view(), name="search-image"),
+    path("search/text/", search.ByText.as_view(), name="search-text"),
+    path("spaces/", search.Spaces.as_view(), name="spaces"),
+    path("reindex/", search.Reindex.as_view(), name="reindex"),
+    path("jobs/<int:pk>/", search.OneJob.as_view(), name="job"),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
+    re_path("", NoSuchAddress.as_view()),
+]

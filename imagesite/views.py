@@ -1,0 +1,43 @@
+"""What belongs to the site as a whole: its health, and errors that no view of an app sees."""
+
+from __future__ import annotations
+
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from imagesite.api import body
+
+
+@never_cache
+@require_safe
+def healthz(_request: HttpRequest) -> HttpResponse:
+    """200 while this process reaches its database, else 503."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return JsonResponse({"status": "no database"}, status=503)
+    return JsonResponse({"status": "ok"})
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """``handler400``: what is refused before a view sees it, such as an unknown host."""
+    if _to_api(request):
+        return JsonResponse(body("bad_request", "The request is malformed; check its host name."), status=400)
+    return defaults.bad_request(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """``handler500``: bugs, which Django has logged by now."""
+    if _to_api(request):
+        return JsonResponse(
+            body("server_error", "This is a fault of the site; its log says more."), status=500
+        )
+    return defaults.server_error(request)
+
+
+def _to_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")

@@ -1,0 +1,193 @@
+"""The Django admin of spaces, snapshots, jobs and pictures that could not be worked on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.timesince import timesince
+
+from gallery.admin import ImageAdmin
+from gallery.models import Image
+from search import features, jobs, status
+from search.indexes import INDEXES
+from search.methods import METHODS
+from search.models import Extraction, Job, Snapshot, Space
+from search.snapshots import index_name, unfit
+
+admin.site.unregister(Image)
+
+
+@admin.register(Image)
+class SearchedImageAdmin(ImageAdmin):
+    """Pictures, whose features can be computed anew."""
+
+    actions = ("extract_again",)
+
+    @admin.action(description="Extract again", permissions=["change"])
+    def extract_again(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:
+        ids = list(queryset.values_list("pk", flat=True))
+        features.mark_stale(METHODS, ids)
+        jobs.enqueue_extraction(ids)
+        self.message_user(request, f"{len(ids)} pictures will be worked on again.")
+
+
+class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+    """Rows that only the program writes."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Space)
+class SpaceAdmin(ReadOnlyAdmin):
+    """The ways of seeing, how each stands, and the jobs that bring them up to date."""
+
+    list_display = (
+        "label",
+        "name",
+        "index",
+        "count",
+        "pending",
+        "tail",
+        "sequence",
+        "age",
+        "size",
+        "problem",
+    )
+    list_select_related = ("snapshot",)
+    fields = list_display
+    actions = ("build_index", "extract_again")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Space]:
+        return super().get_queryset(request).filter(name__in=METHODS)
+
+    @admin.action(description="Build index")
+    def build_index(self, request: HttpRequest, queryset: QuerySet[Space]) -> None:
+        self._start(request, queryset, force=False)
+
+    @admin.action(description="Extract again, all pictures")
+    def extract_again(self, request: HttpRequest, queryset: QuerySet[Space]) -> None:
+        self._start(request, queryset, force=True)
+
+    def _start(self, request: HttpRequest, queryset: QuerySet[Space], *, force: bool) -> None:
+        names = list(queryset.values_list("name", flat=True))
+        user: Any = request.user
+        job = jobs.start_job(spaces=names, force=force, user=user)
+        url = reverse("admin:search_job_change", args=[job.pk])
+        self.message_user(
+            request, format_html('<a href="{}">{}</a> started: {}.', url, job, ", ".join(names))
+        )
+
+    @admin.display(description="method")
+    def label(self, space: Space) -> str:
+        return METHODS[space.name][0]
+
+    def index(self, space: Space) -> str:
+        return INDEXES[index_name(space.name)][0]
+
+    @admin.display(description="pictures")
+    def count(self, space: Space) -> int:
+        return features.current(space.name).count()
+
+    def pending(self, space: Space) -> int:
+        return features.pending(space.name)
+
+    @admin.display(description="since snapshot")
+    def tail(self, space: Space) -> int:
+        return status.tail(space)
+
+    @admin.display(description="snapshot")
+    def sequence(self, space: Space) -> str:
+        return f"{space.snapshot.sequence} of {space.head}" if space.snapshot else f"none of {space.head}"
+
+    @admin.display(description="snapshot age")
+    def age(self, space: Space) -> str:
+        return timesince(space.snapshot.created_at) if space.snapshot else "-"
+
+    @admin.display(description="features, snapshot")
+    def size(self, space: Space) -> str:
+        stored = filesizeformat(status.stored_bytes(space.name))
+        return f"{stored}, {filesizeformat(space.snapshot.bytes if space.snapshot else 0)}"
+
+    @admin.display(description="snapshot problem")
+    def problem(self, space: Space) -> str:
+        return unfit(space.snapshot) if space.snapshot else ""
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyAdmin):
+    """Long work; its bars move while the page is open."""
+
+    list_display = ("__str__", "progress", "space_names", "force", "requested_by", "created_at")
+    list_select_related = ("requested_by",)
+    list_filter = ("state",)
+    fields = ("progress", "space_names", "force", "error", "requested_by", "created_at", "updated_at")
+
+    class Media:
+        js = ("admin-progress.js",)
+        css = {"all": ["admin-extra.css"]}
+
+    @admin.display(ordering="state")
+    def progress(self, job: Job) -> str:
+        """A bar that static/admin-progress.js moves; without script it shows how far the job is now."""
+        url = "" if job.finished else reverse("api:job", args=[job.pk])
+        done, total = (1, 1) if job.state == Job.State.DONE else (job.done, max(job.total, 1))
+        bar = (
+            '<span class="job" data-url="{}"><progress value="{}" max="{}"></progress> <span>{}</span></span>'
+        )
+        return format_html(bar, url, done, total, ": ".join(filter(None, [job.state, job.stage])))
+
+    @admin.display(description="spaces")
+    def space_names(self, job: Job) -> str:
+        return ", ".join(job.spaces)
+
+
+@admin.register(Snapshot)
+class SnapshotAdmin(ReadOnlyAdmin):
+    list_display = ("__str__", "index", "version", "count", "size", "problem", "created_at")
+    list_filter = ("space", "index")
+
+    @admin.display(description="size", ordering="bytes")
+    def size(self, snapshot: Snapshot) -> str:
+        return filesizeformat(snapshot.bytes)
+
+
+@admin.register(Extraction)
+class FailedPictureAdmin(ReadOnlyAdmin):
+    """Pictures that were given up after too many tries."""
+
+    list_display = ("image", "tries", "error", "enqueued_at")
+    actions = ("try_again",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Extraction]:
+        return super().get_queryset(request).filter(tries__gte=features.MAX_TRIES)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(request, {"title": "Failed pictures", **(extra_context or {})})
+
+    @admin.display(description="picture")
+    def image(self, extraction: Extraction) -> str:
+        url = reverse("admin:gallery_image_change", args=[extraction.image_id])
+        return format_html('<a href="{}">{}</a>', url, extraction)
+
+    @admin.action(description="Try again")
+    def try_again(self, request: HttpRequest, queryset: QuerySet[Extraction]) -> None:
+        ids: Sequence[int] = list(queryset.values_list("image_id", flat=True))
+        Extraction.objects.filter(pk__in=ids).delete()
+        jobs.enqueue_extraction(ids)
+        self.message_user(request, f"{len(ids)} pictures will be tried again.")

@@ -1,0 +1,85 @@
+"""Fixtures: a clean data folder for every test, collected static files, and a worker that runs what is queued."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from celery import current_app
+from django.core.management import call_command
+from django.test import TestCase
+
+from search import features, jobs
+from search.live import forget
+from search.methods import METHODS
+from search.models import Job
+
+SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+
+# What a continuous-integration run may skip; everything else has to run there.
+MAY_SKIP_ON_CI: tuple[str, ...] = ()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "shared_data" in getattr(item, "fixturenames", ()) and not SHARED_DATA.is_dir():
+            item.add_marker(pytest.mark.skip(reason=f"needs the pictures in {SHARED_DATA.name}/, which are not here"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """On CI a skipped test that should have run there has failed."""
+    report = yield
+    if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
+        if item.name not in MAY_SKIP_ON_CI:
+            report.outcome = "failed"
+            report.longrepr = f"skipped on CI: {report.longrepr}"
+    return report
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real pictures; tests that ask for it are skipped where it is absent."""
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """SQLite in a file: in memory it has neither WAL nor threads."""
+    from django.db import connection
+
+    if connection.vendor == "sqlite":
+        connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("db") / "test.sqlite3")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files() -> None:
+    call_command("collectstatic", interactive=False, verbosity=0)
+
+
+@pytest.fixture(autouse=True)
+def clean_data(settings, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.SNAPSHOT_ROOT = tmp_path / "snapshots"
+    current_app.conf.task_always_eager = True
+    current_app.conf.task_eager_propagates = True
+    forget()
+
+
+@pytest.fixture
+def worker(django_capture_on_commit_callbacks) -> Callable[[], None]:
+    """Run all that is queued or missing, jobs included, until nothing is left."""
+
+    def work() -> None:
+        for _ in range(20):
+            with django_capture_on_commit_callbacks(execute=True):
+                jobs.sweep(at_once=True)
+            waiting = features.lacking(METHODS, thumbnails=True).exists()
+            unfinished = Job.objects.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING]).exists()
+            if not waiting and not unfinished:
+                return
+        raise AssertionError("the work does not end")
+
+    return work

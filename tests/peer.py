@@ -1,0 +1,74 @@
+"""A process of its own beside the tests: reads commands on standard input, answers in JSON lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imagesite.settings")
+
+
+def add(path: str) -> int:
+    from gallery.services import add_image
+
+    return add_image(data=Path(path).read_bytes(), file_name=path).image.pk
+
+
+def extract(image_id: str) -> None:
+    from search.features import extract
+
+    extract([int(image_id)])
+
+
+def delete(image_id: str) -> int:
+    from gallery.services import delete_images
+
+    return delete_images(ids=[int(image_id)])
+
+
+def build(space: str) -> int | None:
+    from search.snapshots import build
+
+    snapshot = build(space)
+    return snapshot.sequence if snapshot else None
+
+
+def find(path: str) -> dict[str, list[int]]:
+    """Keys per space, nearest first, of a search by a file."""
+    from gallery.decoding import decode
+    from search.engine import query_by_pixels, search
+    from search.methods import METHODS
+
+    query = query_by_pixels(decode(Path(path).read_bytes()).pixels)
+    return {space: [hit.key for hit in search(query, method=space, limit=5).hits] for space in METHODS}
+
+
+def pending(_: str) -> int:
+    from search import features
+    from search.methods import METHODS
+
+    return max(features.pending(space) for space in METHODS) + features.lacking([], thumbnails=True).count()
+
+
+def count(_: str) -> int:
+    from search.models import Feature
+
+    return Feature.objects.filter(data__isnull=False).count()
+
+
+def empty(_: str) -> None:
+    """Forget all rows, for the next test on the same server."""
+    from django.core.management import call_command
+
+    call_command("flush", interactive=False, verbosity=0)
+
+
+if __name__ == "__main__":
+    django.setup()
+    for line in sys.stdin:
+        verb, _, argument = line.rstrip("\n").partition(" ")
+        print(json.dumps(globals()[verb](argument)), flush=True)  # noqa: T201

@@ -1,0 +1,159 @@
+"""Index folders on disk: whole or not used, and never the only place where something is kept."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gallery.services import add_image
+from search import snapshots
+from search.engine import query_by_pixels, search
+from search.exceptions import SnapshotDamaged
+from search.features import extract
+from search.live import forget
+from search.methods import METHODS
+from search.models import Snapshot, Space
+from tests.drawings import encode, scene
+
+pytestmark = pytest.mark.django_db
+COUNT = 12
+
+
+@pytest.fixture
+def ids() -> list[int]:
+    return [add(seed) for seed in range(COUNT)]
+
+
+def add(seed: int) -> int:
+    image = add_image(data=encode(scene(seed, (120, 90)), "PNG")).image
+    extract([image.pk])
+    return image.pk
+
+
+def first(seed: int, space: str) -> tuple[int, dict[str, str]]:
+    result = search(query_by_pixels(scene(seed, (120, 90)), space), method=space)
+    return result.hits[0].key, dict(result.skipped)
+
+
+def folder_of(snapshot: Snapshot) -> Path:
+    from django.conf import settings
+
+    return settings.SNAPSHOT_ROOT / snapshot.folder
+
+
+@pytest.mark.parametrize("space", METHODS)
+def test_a_snapshot_holds_everything_up_to_its_sequence(space: str, ids: list[int]) -> None:
+    snapshot = snapshots.build(space)
+    assert snapshot
+    assert (snapshot.sequence, snapshot.count) == (COUNT, COUNT)
+    assert snapshots.load(snapshot).keys().tolist() == ids
+    assert not snapshots.behind(space)
+
+
+@pytest.mark.parametrize("space", METHODS)
+def test_a_build_without_changes_does_nothing(space: str, ids: list[int]) -> None:
+    assert snapshots.build(space)
+    assert snapshots.build(space) is None
+    assert Snapshot.objects.filter(space=space).count() == 1
+
+
+def test_only_one_builds_at_a_time(ids: list[int]) -> None:
+    assert snapshots._take_lease("phash")
+    assert snapshots.build("phash") is None
+    Space.objects.update(building_until=None)
+    assert snapshots.build("phash")
+
+
+def test_old_snapshots_are_kept_for_rollback_and_then_removed(ids: list[int], settings) -> None:
+    settings.SNAPSHOTS_KEPT = 2
+    for seed in range(COUNT, COUNT + 4):
+        snapshots.build("phash")
+        add(seed)
+    kept = list(Snapshot.objects.filter(space="phash"))
+    assert [one.sequence for one in kept] == [COUNT + 3, COUNT + 2]
+    assert {path.name for path in (settings.SNAPSHOT_ROOT / "phash").iterdir()} == {Path(one.folder).name for one in kept}
+
+
+def test_what_a_killed_build_left_is_removed_by_the_next(ids: list[int], settings) -> None:
+    rubbish = settings.SNAPSHOT_ROOT / "phash" / ".0123"
+    rubbish.mkdir(parents=True)
+    (rubbish / "words.npy").write_bytes(b"half")
+    snapshots.build("phash")
+    assert not rubbish.exists()
+
+
+@pytest.mark.parametrize("space", METHODS)
+def test_any_damage_is_noticed_and_the_search_goes_on_and_says_so(space: str, ids: list[int]) -> None:
+    snapshot = snapshots.build(space)
+    assert snapshot
+    dice = random.Random(5)
+    files = sorted(folder_of(snapshot).iterdir())
+    for file in files:
+        whole = file.read_bytes()
+        place = dice.randrange(len(whole))
+        broken = whole[:place], whole[:place] + bytes([whole[place] ^ 1 << dice.randrange(8)]) + whole[place + 1 :]
+        for damaged in broken:
+            file.write_bytes(damaged)
+            with pytest.raises(SnapshotDamaged):
+                snapshots.load(snapshot)
+        file.write_bytes(whole)
+    files[0].unlink()
+    forget()
+    key, skipped = first(3, space)
+    assert key == ids[3]
+    assert "damaged" in skipped[space]
+
+
+def test_the_snapshot_before_serves_when_the_newest_is_lost(ids: list[int]) -> None:
+    old = snapshots.build("phash")
+    late = add(COUNT)
+    new = snapshots.build("phash")
+    assert old
+    assert new
+    shutil.rmtree(folder_of(new))
+    forget()
+    index, used, problem = snapshots.newest_index("phash")
+    assert (used, len(index)) == (old, COUNT)
+    assert problem
+    assert first(COUNT, "phash")[0] == late
+
+
+def test_a_damaged_snapshot_is_rebuilt(ids: list[int]) -> None:
+    snapshot = snapshots.build("phash")
+    assert snapshot
+    shutil.rmtree(folder_of(snapshot))
+    forget()
+    first(1, "phash")
+    assert snapshots.due("phash")
+    fresh = snapshots.build("phash")
+    assert fresh
+    assert fresh.count == COUNT
+    forget()
+    assert first(1, "phash") == (ids[1], {})
+
+
+def test_another_kind_of_index_is_built_when_the_setting_says_so(ids: list[int], settings) -> None:
+    snapshots.build("phash")
+    settings.SPACE_INDEXES = {"phash": "brute"}
+    forget()
+    assert first(1, "phash")[0] == ids[1]
+    assert snapshots.due("phash")
+    fresh = snapshots.build("phash")
+    assert fresh
+    assert fresh.index == "brute"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_swaps_to_a_newer_snapshot_and_empties_its_tail(ids: list[int]) -> None:
+    from search.live import live
+
+    assert len(live("phash").view().tail) == COUNT
+    snapshots.build("phash")
+    view = live("phash")
+    view.view()
+    if view._loading:
+        view._loading.join()
+    assert (len(view.view().index), len(view.view().tail)) == (COUNT, 0)
