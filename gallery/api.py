@@ -86,9 +86,7 @@ class NewImage(serializers.Serializer[Any]):
     """A picture to add."""
 
     file = serializers.FileField(max_length=None)
-    title = serializers.CharField(
-        required=False, max_length=200, allow_blank=True, help_text="Else the file's name"
-    )
+    title = serializers.CharField(required=False, max_length=200, allow_blank=True, help_text="Else the file's name")
     tags = TagsField(required=False, help_text="Repeated, or separated by commas")
 
 
@@ -187,8 +185,7 @@ class OneImage(APIView):
         return Response(ImageAnswer(image, context={"request": request}).data)
 
     @extend_schema(operation_id="images_delete", responses={204: None, **errors(401, 403, 404)})
-    def delete(self, _request: Request, pk: int) -> Response:
+    def delete(self, request: Request, pk: int) -> Response:
         """Delete a picture, its files and all that was computed from it."""
-        if not services.delete_images(ids=[pk]):
-            raise exceptions.NotFound
+        services.delete_images(ids=[get_object_or_404(Image, pk=pk).pk])
         return Response(status=204)

@@ -80,8 +80,8 @@ SIDEWAYS = (5, 6, 7, 8)
 # Pictures are scaled in bands of this many pixels, so that no second full-size copy is made.
 BAND_PIXELS = 4_000_000
 
-# About five seconds. Counted over all bytes, so a film behind the picture adds chance hits: room is left.
-MOST_SCANNED_PIXELS = 20_000_000_000
+# A few seconds. Counted over all bytes, so a film behind the picture adds chance hits: room is left.
+MOST_SCANNED_PIXELS = 10_000_000_000
 
 register_heif_opener()
 Image.init()
@@ -137,7 +137,7 @@ def decode(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Decoded:
         _check_frames(frames, limits)
         file.allow_pixels()
         width, height = _load(image, limits.working_side)
-    small = _shrink(image, _bounded(width, height, limits.working_side))
+        small = _shrink(image, _bounded(width, height, limits.working_side))
     upright = to_srgb(small, image.info.get("icc_profile"))
     orientation = read_orientation(image)
     if orientation in UPRIGHT:
@@ -209,9 +209,7 @@ def _check_pixels(format_name: str | None, width: int, height: int, limits: Limi
 
 def _too_many_pixels(limits: Limits, weight: int = 1) -> ImageRejected:
     most = min(limits.max_pixels, limits.max_memory // weight) // 1_000_000
-    return ImageRejected(
-        f"The picture has too many pixels; at most {most} megapixels are taken.", "too_many_pixels"
-    )
+    return ImageRejected(f"The picture has too many pixels; at most {most} megapixels are taken.", "too_many_pixels")
 
 
 def _check_scans(data: bytes, image: Image.Image) -> None:
@@ -267,6 +265,8 @@ def _bounded(width: int, height: int, side: int) -> tuple[int, int]:
 
 def _shrink(image: Image.Image, target: tuple[int, int]) -> Image.Image:
     """Opaque L, RGB or CMYK of size ``target``: averaged to about twice that, then Lanczos."""
+    if target == image.size:
+        return flatten(image, grey_range(image))
     width, height = image.size
     across, down = max(1, width // (2 * target[0])), max(1, height // (2 * target[1]))
     reduced = _reduce(image, across, down)

@@ -53,9 +53,7 @@ def fetch(url: str) -> bytes:
                 # Some servers send raw UTF-8 here, which http.client reads as Latin-1.
                 url = urljoin(parts.url, quote(location.encode("latin-1"), safe=string.punctuation))
     except (HTTPError, HTTPException, OSError, ValueError) as error:
-        late = (
-            f"The site took longer than {settings.FETCH_TIMEOUT:g} seconds. Save the picture and upload it."
-        )
+        late = f"The site took longer than {settings.FETCH_TIMEOUT:g} seconds. Save the picture and upload it."
         raise FetchFailed(late if time.monotonic() >= deadline else NOT_REACHED) from error
     raise FetchFailed("This address redirects too often. Paste the address of the picture itself.")
 
@@ -73,9 +71,7 @@ def _checked(url: str) -> Url:
     if parts.auth is not None:
         raise FetchFailed("Remove the user name and password from the address.")
     if parts.port not in (None, *PORTS) and not settings.FETCH_PRIVATE_ADDRESSES:
-        raise FetchFailed(
-            f"Only the ports {', '.join(map(str, PORTS))} are allowed. Upload the picture instead."
-        )
+        raise FetchFailed(f"Only the ports {', '.join(map(str, PORTS))} are allowed. Upload the picture instead.")
     return parts._replace(host=host)
 
 
@@ -117,9 +113,7 @@ def _addresses(parts: Url, deadline: float) -> list[str]:
     """The addresses of the host, looked up once. Raises FetchFailed unless every one is public."""
     pool = ThreadPoolExecutor(1)  # getaddrinfo takes no timeout
     try:
-        lookup = pool.submit(
-            socket.getaddrinfo, (parts.host or "").strip("[]"), None, type=socket.SOCK_STREAM
-        )
+        lookup = pool.submit(socket.getaddrinfo, (parts.host or "").strip("[]"), None, type=socket.SOCK_STREAM)
         found = list(dict.fromkeys(str(entry[4][0]) for entry in lookup.result(_left(deadline))))
     except (socket.gaierror, UnicodeError) as error:
         raise FetchFailed(NOT_PUBLIC) from error
@@ -131,16 +125,14 @@ def _addresses(parts: Url, deadline: float) -> list[str]:
 
 
 def _is_public(address: str) -> bool:
-    """Whether it is global unicast, and every IPv4 address that it leads to by a tunnel or translator."""
+    """Whether it is global unicast, or leads to such an IPv4 address (mapped, NAT64 or 6to4)."""
     ip = ip_address(address)
     if isinstance(ip, IPv6Address):
         nat64 = IPv4Address(int(ip) & 0xFFFF_FFFF) if ip in NAT64 else None
-        if inner := [each for each in (ip.ipv4_mapped, nat64, ip.sixtofour, *(ip.teredo or ())) if each]:
+        if inner := [each for each in (ip.ipv4_mapped, nat64, ip.sixtofour) if each]:
             return all(_is_public(str(each)) for each in inner)
         return ip.is_global and ip in GLOBAL_IPV6
-    return ip.is_global and not (
-        ip.is_multicast or ip.is_reserved or any(ip in net for net in CLOUD_INTERNAL)
-    )
+    return ip.is_global and not (ip.is_multicast or any(ip in block for block in CLOUD_INTERNAL))
 
 
 def _body(response: BaseHTTPResponse, deadline: float) -> bytes:

@@ -22,7 +22,7 @@ from gallery.forms import AddForm, GalleryForm, ImageForm
 from gallery.models import BROWSER_FORMATS, Image, Tag
 from gallery.paging import images, page_of
 
-TAGS_SHOWN = 24
+TAGS_SHOWN = 12
 TAGS_FROM = 2_000  # newest pictures: counting the tags of all would slow a large gallery
 
 

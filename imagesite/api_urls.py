@@ -18,6 +18,8 @@ urlpatterns = [
     path("reindex/", search.Reindex.as_view(), name="reindex"),
     path("jobs/<int:pk>/", search.OneJob.as_view(), name="job"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
+    path(
+        "docs/", SpectacularSwaggerSplitView.as_view(template_name="api_docs.html", url_name="api:schema"), name="docs"
+    ),
     re_path("", NoSuchAddress.as_view()),
 ]

@@ -1,5 +1,6 @@
 """All settings. Each can be set by an environment variable of the same name; none has to be."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from kombu import Queue
 from imagesite.secret_key import read_or_make
 
 django_stubs_ext.monkeypatch()
+
+# Requests and tasks use the cores already; threads inside one matrix product would only fight over them.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -182,12 +186,13 @@ SPECTACULAR_SETTINGS = {
 CACHES: dict[str, Any] = {"default": env.cache_url("CACHE_URL", "locmemcache://")}
 
 # The default queue needs no server: messages are files. Redis is one variable away.
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "filesystem://")
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "filesystem://localhost")
 QUEUE_DIR = DATA / "queue"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
     "data_folder_in": str(QUEUE_DIR / "messages"),
     "data_folder_out": str(QUEUE_DIR / "messages"),
     "control_folder": str(QUEUE_DIR / "control"),
+    "polling_interval": 0.1,  # seconds; one message is taken each time
 }
 if CELERY_BROKER_URL.startswith("redis"):
     # What a killed worker held comes back within seconds; a live task may take up to the visibility timeout.
@@ -200,6 +205,7 @@ if CELERY_BROKER_URL.startswith("redis"):
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_QUEUES = [Queue("default"), Queue("extract")]
 CELERY_TASK_ROUTES = {"search.tasks.extract": {"queue": "extract"}}
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0.2}  # a request must not wait long
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True

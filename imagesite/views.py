@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
@@ -11,9 +12,10 @@ from django.views.decorators.http import require_safe
 from imagesite.api import body
 
 
+@login_not_required
 @never_cache
 @require_safe
-def healthz(_request: HttpRequest) -> HttpResponse:
+def healthz(request: HttpRequest) -> HttpResponse:
     """200 while this process reaches its database, else 503."""
     try:
         with connection.cursor() as cursor:
@@ -33,9 +35,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """``handler500``: bugs, which Django has logged by now."""
     if _to_api(request):
-        return JsonResponse(
-            body("server_error", "This is a fault of the site; its log says more."), status=500
-        )
+        return JsonResponse(body("server_error", "This is a fault of the site; its log says more."), status=500)
     return defaults.server_error(request)
 
 

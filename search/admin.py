@@ -87,9 +87,7 @@ class SpaceAdmin(ReadOnlyAdmin):
         user: Any = request.user
         job = jobs.start_job(spaces=names, force=force, user=user)
         url = reverse("admin:search_job_change", args=[job.pk])
-        self.message_user(
-            request, format_html('<a href="{}">{}</a> started: {}.', url, job, ", ".join(names))
-        )
+        self.message_user(request, format_html('<a href="{}">{}</a> started: {}.', url, job, ", ".join(names)))
 
     @admin.display(description="method")
     def label(self, space: Space) -> str:
@@ -145,9 +143,7 @@ class JobAdmin(ReadOnlyAdmin):
         """A bar that static/admin-progress.js moves; without script it shows how far the job is now."""
         url = "" if job.finished else reverse("api:job", args=[job.pk])
         done, total = (1, 1) if job.state == Job.State.DONE else (job.done, max(job.total, 1))
-        bar = (
-            '<span class="job" data-url="{}"><progress value="{}" max="{}"></progress> <span>{}</span></span>'
-        )
+        bar = '<span class="job" data-url="{}"><progress value="{}" max="{}"></progress> <span>{}</span></span>'
         return format_html(bar, url, done, total, ": ".join(filter(None, [job.state, job.stage])))
 
     @admin.display(description="spaces")
@@ -175,9 +171,7 @@ class FailedPictureAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Extraction]:
         return super().get_queryset(request).filter(tries__gte=features.MAX_TRIES)
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return super().changelist_view(request, {"title": "Failed pictures", **(extra_context or {})})
 
     @admin.display(description="picture")

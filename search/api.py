@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -20,10 +21,11 @@ from rest_framework.views import APIView
 from gallery.api import ImageAnswer, refused
 from gallery.exceptions import GalleryError
 from gallery.models import Image
-from imagesite.api import errors, listing
+from imagesite.api import Refused, errors, listing
 from imagesite.api_views import UploadView
 from search import engine, jobs, status
 from search.answers import answers
+from search.exceptions import UnknownSpace
 from search.forms import METHOD_CHOICES, PictureSearchForm, SearchForm
 from search.models import Job, Snapshot
 from search.snapshots import unfit
@@ -32,18 +34,25 @@ from search.types import Result
 NO_TEXT = {"semantic": "No text model is installed, so words cannot be searched for. Search by a picture."}
 
 
+class Limit(serializers.IntegerField):
+    """How many results at most."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=1, max_value=settings.MAX_RESULTS, help_text="20 if not given", **kwargs)
+
+
 class SearchQuery(serializers.Serializer[Any]):
     """How to search."""
 
     method = serializers.ChoiceField(METHOD_CHOICES, required=False, help_text="One way of seeing, or all")
-    limit = serializers.IntegerField(required=False, min_value=1, help_text="20 if not given")
+    limit = Limit(required=False)
 
 
 class TextQuery(serializers.Serializer[Any]):
     """What to search for in words."""
 
     q = serializers.CharField(max_length=1_000)
-    limit = serializers.IntegerField(required=False, min_value=1, help_text="20 if not given")
+    limit = Limit(required=False)
 
 
 class PictureQuery(SearchQuery):
@@ -108,23 +117,13 @@ class SpaceList(serializers.Serializer[Any]):
     next = serializers.URLField(allow_null=True)
 
 
-class ReindexRequest(serializers.Serializer[Any]):
+class Reindexing(serializers.Serializer[Any]):
     """What to reindex."""
 
     spaces = serializers.ListField(
-        child=serializers.ChoiceField(
-            METHOD_CHOICES,
-            error_messages={
-                "invalid_choice": f"There is no “{{input}}”. Choose: {', '.join(dict(METHOD_CHOICES))}."
-            },
-        ),
-        required=False,
-        default=list,
-        help_text="All if empty",
+        child=serializers.CharField(), required=False, default=list, help_text="All if empty"
     )
-    force = serializers.BooleanField(
-        required=False, default=False, help_text="Extract again what is there already"
-    )
+    force = serializers.BooleanField(required=False, default=False, help_text="Extract again what is there already")
 
 
 class JobAnswer(serializers.ModelSerializer[Job]):
@@ -218,7 +217,7 @@ class Reindex(APIView):
 
     @extend_schema(
         operation_id="reindex",
-        request=ReindexRequest,
+        request=Reindexing,
         responses={
             202: OpenApiResponse(JobAnswer, description="Started; ask its url how it goes on"),
             **errors(400, 401, 403, 415),
@@ -226,10 +225,13 @@ class Reindex(APIView):
     )
     def post(self, request: Request) -> Response:
         """Extract what is missing, or everything with “force”, then build the indexes."""
-        wanted = ReindexRequest(data=request.data)
+        wanted = Reindexing(data=request.data)
         wanted.is_valid(raise_exception=True)
         user: Any = request.user
-        job = jobs.start_job(user=user, **wanted.validated_data)
+        try:
+            job = jobs.start_job(user=user, **wanted.validated_data)
+        except UnknownSpace as error:
+            raise Refused(str(error), code="unknown_space", fields={"spaces": [str(error)]}) from error
         return Response(JobAnswer(job, context={"request": request}).data, status=202)
 
 
@@ -245,9 +247,7 @@ class OneJob(APIView):
 def _checked(form: forms.Form) -> dict[str, Any]:
     """The cleaned data of a form. Raises ValidationError."""
     if not form.is_valid():
-        raise exceptions.ValidationError(
-            {name: [str(text) for text in texts] for name, texts in form.errors.items()}
-        )
+        raise exceptions.ValidationError({name: [str(text) for text in texts] for name, texts in form.errors.items()})
     return form.cleaned_data
 
 

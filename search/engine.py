@@ -8,7 +8,7 @@ from time import perf_counter
 
 from django.conf import settings
 
-from search.exceptions import BadQuery, SpaceUnavailable, UnknownSpace
+from search.exceptions import BadQuery, SpaceUnavailable
 from search.fusion import Ranking, alone, fuse
 from search.live import live
 from search.methods import METHODS, get_method

@@ -5,23 +5,36 @@ The queue only carries hints. What is missing stands in the database: a lost mes
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
+from celery import Task
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from search import features, snapshots
 from search.engine import spaces_of
 from search.methods import METHODS
 from search.models import Extraction, Job
 
+log = logging.getLogger(__name__)
+
 BATCH = 32  # pictures in a task: a file queue moves about 50 tasks a second
 MOST_QUEUED = 3_200  # pictures; further ones wait in the database, where a sweep finds them
 STALE_AFTER = timedelta(minutes=2)  # no word of a picture for this long: its task is taken for lost
+
+
+def send(task: Task, *arguments: object) -> None:
+    """Queue a task. Without a broker it is only late: the next sweep finds the work in the database."""
+    try:
+        task.delay(*arguments)
+    except (OperationalError, OSError) as error:
+        log.warning("%s was not queued, a sweep will do it later: %s", task.name, error)
 
 
 def enqueue_extraction(ids: Sequence[int], batch_size: int = BATCH) -> None:
@@ -35,7 +48,7 @@ def enqueue_extraction(ids: Sequence[int], batch_size: int = BATCH) -> None:
     for start in range(0, min(len(ids), room), batch_size):
         batch = list(ids[start : start + batch_size])
         features.note_enqueued(batch)
-        transaction.on_commit(partial(tasks.extract.delay, batch))
+        transaction.on_commit(partial(send, tasks.extract, batch))
 
 
 def start_job(*, spaces: Sequence[str], force: bool = False, user: AbstractBaseUser | None = None) -> Job:
@@ -47,7 +60,7 @@ def start_job(*, spaces: Sequence[str], force: bool = False, user: AbstractBaseU
 
     names = list(dict.fromkeys(name for one in spaces or ["all"] for name in spaces_of(one)))
     job = Job.objects.create(spaces=names, force=force, requested_by=user)
-    transaction.on_commit(lambda: tasks.advance_job.delay(job.pk))
+    transaction.on_commit(partial(send, tasks.advance_job, job.pk))
     return job
 
 
@@ -68,7 +81,7 @@ def note_progress() -> None:
 
     for job in Job.objects.filter(state=Job.State.RUNNING):
         if not _extracting(job):
-            tasks.advance_job.delay(job.pk)
+            send(tasks.advance_job, job.pk)
 
 
 def _begin(job: Job) -> None:
@@ -119,10 +132,10 @@ def sweep(*, at_once: bool = False) -> None:
     sweep_missing(at_once=at_once)
     unfinished = Job.objects.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING])
     for job_id in unfinished.values_list("pk", flat=True):
-        tasks.advance_job.delay(job_id)
+        send(tasks.advance_job, job_id)
     for space in METHODS:
         if snapshots.due(space):
-            tasks.build_index.delay(space)
+            send(tasks.build_index, space)
 
 
 def sweep_missing(*, at_once: bool = False) -> int:

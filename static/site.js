@@ -24,6 +24,11 @@ document.addEventListener("htmx:afterSettle", (event) => {
   if (news) announce(news.textContent);
 });
 
+// When the next pictures cannot be had by themselves, there is still the link.
+for (const trouble of ["htmx:sendError", "htmx:responseError"]) {
+  document.addEventListener(trouble, (event) => event.target.closest(".next")?.classList.add("failed"));
+}
+
 // Files that are dropped or pasted anywhere on the page, or an address of one.
 function receiveFiles(onFiles, onAddress) {
   let depth = 0;

@@ -70,7 +70,9 @@ class Postgres:
         self.url = f"postgres://postgres@127.0.0.1:{self.port}/postgres"
         data = str(self.folder / "data")
         self._run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync").wait()
-        self.process = self._run("postgres", "-D", data, "-p", str(self.port), "-k", str(self.folder), "-h", "127.0.0.1")
+        self.process = self._run(
+            "postgres", "-D", data, "-p", str(self.port), "-k", str(self.folder), "-h", "127.0.0.1"
+        )
         wait_until(self._answers, 30, "PostgreSQL")
 
     def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:

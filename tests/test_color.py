@@ -51,9 +51,7 @@ def find(pictures: list[Pixels], edit: str) -> list[int]:
 
 
 def test_it_counts_in_sixteen_steps_of_red_green_and_blue() -> None:
-    pixels = np.array(
-        [[[0, 0, 0], [15, 15, 15], [16, 0, 0]], [[0, 16, 0], [0, 0, 16], [255, 255, 255]]], np.uint8
-    )
+    pixels = np.array([[[0, 0, 0], [15, 15, 15], [16, 0, 0]], [[0, 16, 0], [0, 0, 16], [255, 255, 255]]], np.uint8)
     counts = histogram(pixels)
     assert counts.shape == (4096,)
     assert {int(i): int(counts[i]) for i in np.flatnonzero(counts)} == {0: 2, 1: 1, 16: 1, 256: 1, 4095: 1}

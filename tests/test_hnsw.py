@@ -9,7 +9,7 @@ import pytest
 
 from search.exceptions import SnapshotDamaged
 from search.indexes.brute import BruteIndex
-from search.indexes.hnsw import SCAN_BELOW, SEARCH_WIDTH, HNSWIndex
+from search.indexes.hnsw import GRAPH, SCAN_BELOW, SEARCH_WIDTH, HNSWIndex, read_graph
 from search.types import Features
 
 DIMENSION = 24
@@ -106,9 +106,12 @@ def test_within_finds_nearly_all_of_a_large_index() -> None:
         assert len(found) >= 0.95 * count
 
 
-def test_a_graph_that_lost_its_end_is_reported_as_damage(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cut", [-4, 100, 0])
+def test_a_graph_that_lost_its_end_is_reported_as_damage(tmp_path: Path, cut: int) -> None:
     filled(random_rows(3000)).save(tmp_path)
-    graph = tmp_path / "graph.bin"
-    graph.write_bytes(graph.read_bytes()[:-4])
+    graph = tmp_path / GRAPH
+    graph.write_bytes(graph.read_bytes()[:cut])
     with pytest.raises(SnapshotDamaged):
         HNSWIndex.load(tmp_path, "euclidean", DIMENSION)
+    with pytest.raises(SnapshotDamaged):
+        read_graph(graph, DIMENSION, 3000)

@@ -7,12 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from numpy.typing import NDArray
 
 from search.exceptions import SnapshotDamaged, UnknownSpace
 from search.indexes import INDEXES, index_class
@@ -59,15 +61,15 @@ def kind(request: pytest.FixtureRequest) -> Kind:
     return Kind(*request.param)
 
 
-def distances_by_hand(metric: str, query: Features, rows: Features) -> np.ndarray:
+def distances_by_hand(metric: str, query: NDArray[Any], rows: NDArray[Any]) -> list[float]:
     if metric == "hamming":
         bits = np.unpackbits((rows ^ query).view(np.uint8), axis=1)
-        return bits.sum(axis=1).astype(np.float64)
-    return np.sqrt(((rows.astype(np.float64) - query.astype(np.float64)) ** 2).sum(axis=1))
+        return [float(distance) for distance in bits.sum(axis=1)]
+    return [float(np.linalg.norm(apart)) for apart in rows.astype(np.float64) - query.astype(np.float64)]
 
 
 def expected(metric: str, query: Features, keys: Keys, rows: Features) -> list[tuple[float, int]]:
-    return sorted(zip(distances_by_hand(metric, query, rows).tolist(), keys.tolist(), strict=True))
+    return sorted(zip(distances_by_hand(metric, query, rows), keys.tolist(), strict=True))
 
 
 def assert_same(matches: Matches, right: list[tuple[float, int]]) -> None:
@@ -259,9 +261,7 @@ def test_many_threads_may_search_at_once(kind: Kind) -> None:
     queries = kind.features(40, seed=7)
     alone = [index.search(query, 10).keys.tolist() for query in queries]
     with ThreadPoolExecutor(8) as pool:
-        together = [
-            matches.keys.tolist() for matches in pool.map(lambda query: index.search(query, 10), queries)
-        ]
+        together = [matches.keys.tolist() for matches in pool.map(lambda query: index.search(query, 10), queries)]
     assert together == alone
 
 
@@ -340,6 +340,4 @@ class ExactIndexLife(RuleBasedStateMachine):
 @pytest.mark.parametrize("pair", EXACT_PAIRS, ids="-".join)
 def test_an_exact_index_stays_right_whatever_is_done_to_it(pair: tuple[str, str]) -> None:
     machine = type("Life", (ExactIndexLife,), {"kind": Kind(*pair)})
-    run_state_machine_as_test(
-        machine, settings=settings(max_examples=25, stateful_step_count=30, deadline=None)
-    )
+    run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=30, deadline=None))

@@ -74,7 +74,9 @@ def test_old_snapshots_are_kept_for_rollback_and_then_removed(ids: list[int], se
         add(seed)
     kept = list(Snapshot.objects.filter(space="phash"))
     assert [one.sequence for one in kept] == [COUNT + 3, COUNT + 2]
-    assert {path.name for path in (settings.SNAPSHOT_ROOT / "phash").iterdir()} == {Path(one.folder).name for one in kept}
+    assert {path.name for path in (settings.SNAPSHOT_ROOT / "phash").iterdir()} == {
+        Path(one.folder).name for one in kept
+    }
 
 
 def test_what_a_killed_build_left_is_removed_by_the_next(ids: list[int], settings) -> None:

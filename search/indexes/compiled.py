@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numba
 from numba.extending import intrinsic
 
+HERE = Path(__file__).parent
+config: Any = numba.config
 types: Any = numba.types
 # A Python or numpy integer; compiled code does not tell them apart.
 Int: TypeAlias = Any
@@ -20,8 +25,24 @@ def compiled(function: F) -> F:
 
 
 def entry(signature: Any) -> Callable[[F], F]:
-    """For use by Python, without its lock; compiled when the module is imported, then kept on disk."""
-    return cast(Callable[[F], F], numba.njit(signature, nogil=True, cache=True))
+    """For use by Python, without its lock; compiled when its module is imported, and kept on disk."""
+
+    def compile_now(function: F) -> F:
+        usual = config.CACHE_DIR
+        config.CACHE_DIR = str(Path(usual or HERE / "__pycache__") / f"kernels-{sources_digest()}")
+        try:
+            return cast(F, numba.njit(signature, nogil=True, cache=True)(function))
+        finally:
+            config.CACHE_DIR = usual
+
+    return compile_now
+
+
+@cache
+def sources_digest() -> str:
+    """Digest of all files with compiled code: numba alone would not notice a change in an imported one."""
+    sources = [path.read_bytes() for path in sorted(HERE.glob("*.py"))]
+    return hashlib.sha256(b"".join(text for text in sources if b"indexes.compiled" in text)).hexdigest()[:16]
 
 
 def _popcount(_context: Any, _word: Any) -> Any:

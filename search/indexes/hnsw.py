@@ -17,7 +17,7 @@ from search.types import Features, Keys, Matches
 
 LINKS = 16
 BUILD_WIDTH = 200
-SEARCH_WIDTH = 128
+SEARCH_WIDTH = 200
 SEED = 20180330
 SCAN_BELOW = 2000
 FORMAT = 1
@@ -86,23 +86,24 @@ class HNSWIndex(Index):
         return np.sort(np.fromiter(self._slots, np.int64, len(self._slots)))
 
     def save(self, folder: Path) -> None:
-        head = np.array([FORMAT, self.dimension, LINKS], np.int64)
+        graph = folder / GRAPH
+        self._graph.save_index(str(graph))
+        head = np.array([FORMAT, self.dimension, LINKS, graph.stat().st_size], np.int64)
         free = np.array(self._free, np.int64)
         save_arrays(folder, {"owners": self._owners[: self._used], "free": free, "head": head})
-        self._graph.save_index(str(folder / GRAPH))
 
     @classmethod
     def load(cls, folder: Path, metric: str, dimension: int) -> Self:
         owners, free, head = load_arrays(folder, ("owners", "free", "head"))
-        graph = folder / GRAPH
-        if head.tolist() != [FORMAT, dimension, LINKS] or not _plausible(graph, len(owners), dimension):
+        size = (folder / GRAPH).stat().st_size if (folder / GRAPH).is_file() else 0
+        if head.tolist() != [FORMAT, dimension, LINKS, size]:
             raise SnapshotDamaged("The saved graph has another format or dimension; build the index again.")
         index = cls(metric, dimension)
+        index._graph = read_graph(folder / GRAPH, dimension, len(owners))
         index._owners, index._used, index._free = owners, len(owners), free.tolist()
         dead = set(index._free)
         index._slots = {key: slot for slot, key in enumerate(owners.tolist()) if slot not in dead}
-        index._read(graph)
-        if len(index._slots) + len(dead) != index._used or len(dead) != len(free):
+        if index._graph.get_current_count() != len(owners) or len(index._slots) + len(free) != len(owners):
             raise SnapshotDamaged("The saved graph does not fit its keys; build the index again.")
         return index
 
@@ -136,16 +137,6 @@ class HNSWIndex(Index):
         if self._used > self._graph.get_max_elements():
             self._graph.resize_index(room)
 
-    def _read(self, graph: Path) -> None:
-        try:
-            self._graph.load_index(str(graph), max_elements=max(self._used, SCAN_BELOW))
-        except (RuntimeError, MemoryError) as error:
-            raise SnapshotDamaged(f"The graph cannot be read, build the index again: {error}") from error
-        if self._graph.get_current_count() != self._used:
-            raise SnapshotDamaged("The saved graph does not fit its keys; build the index again.")
-        # The width of a search is not in the file.
-        self._graph.set_ef(SEARCH_WIDTH)
-
     def _rebuild(self) -> None:
         keys, rows = self._live()
         self._clear(max(len(keys), SCAN_BELOW))
@@ -176,8 +167,14 @@ class HNSWIndex(Index):
         return Matches.ranked(self._owners[labels[0]], np.sqrt(squares[0].astype(np.float64)))
 
 
-def _plausible(graph: Path, count: int, dimension: int) -> bool:
-    """Whether the file can hold so many rows; hnswlib itself would believe anything."""
-    # In the ground layer a row has a length and 2 * LINKS links of 4 bytes, the vector, and a label.
-    row = 4 * (1 + 2 * LINKS + dimension) + 8
-    return graph.is_file() and graph.stat().st_size >= count * row
+def read_graph(path: Path, dimension: int, count: int) -> hnswlib.Index:
+    """The saved graph. Raises ``SnapshotDamaged``; damage within the file is for a checksum to find."""
+    # hnswlib frees an initialised graph twice when it cannot load over it.
+    graph = hnswlib.Index(space="l2", dim=dimension)
+    try:
+        graph.load_index(str(path), max_elements=max(count, SCAN_BELOW))
+    except (RuntimeError, MemoryError) as error:
+        raise SnapshotDamaged(f"The graph cannot be read, build the index again: {error}") from error
+    # The width of a search is not in the file.
+    graph.set_ef(SEARCH_WIDTH)
+    return graph

@@ -61,7 +61,9 @@ def empty_leaf(tree: Tree, leaf: Int, words: Any, keys: Any, places: Any, rows: 
     block = tree.nodes[leaf, RIGHT]
     while block >= 0:
         for row in range(tree.blocks[block, COUNT]):
-            words[rows], keys[rows] = tree.words[block, :, row], tree.keys[block * BLOCK + row]
+            for word in range(words.shape[1]):
+                words[rows, word] = tree.words[block, word, row]
+            keys[rows] = tree.keys[block * BLOCK + row]
             places[rows] = find(tree, keys[rows])
             rows += 1
         following = tree.blocks[block, NEXT]
@@ -96,10 +98,20 @@ def choose_vantage(tree: Tree, words: Any, start: Int, stop: Int) -> Int:
 
 
 @compiled
+def span(apart: Any) -> tuple[Int, Int]:
+    low = high = apart[0]
+    for distance in apart:
+        low, high = min(low, distance), max(high, distance)
+    return low, high
+
+
+@compiled
 def choose_cut(apart: Any) -> Int:
     """The distance that halves the rows best, or NONE if too few would go to one side."""
-    low = apart.min()
-    counts = np.bincount(apart - low)
+    low, high = span(apart)
+    counts = np.zeros(high - low + 1, np.int64)
+    for distance in apart:
+        counts[distance - low] += 1
     best, best_side, below = NONE, min(len(apart) // 8, BLOCK) - 1, 0
     for step in range(len(counts) - 1):
         below += counts[step]
@@ -140,8 +152,8 @@ def fork(tree: Tree, node: Int, cut: Int, left: Any, right: Any) -> Tree:
     """Make a node a branch; ``left`` and ``right`` are the distances of its rows to its vantage point."""
     tree = with_room(tree, 0, 2)
     tree.nodes[node, LEFT], tree.nodes[node, RIGHT] = take_node(tree, node), take_node(tree, node)
-    tree.nodes[node, LEFT_LO], tree.nodes[node, LEFT_HI] = left.min(), left.max()
-    tree.nodes[node, RIGHT_LO], tree.nodes[node, RIGHT_HI] = right.min(), right.max()
+    tree.nodes[node, LEFT_LO], tree.nodes[node, LEFT_HI] = span(left)
+    tree.nodes[node, RIGHT_LO], tree.nodes[node, RIGHT_HI] = span(right)
     tree.nodes[node, CUT], tree.nodes[node, SIZE] = cut, len(left) + len(right)
     tree.upkeep[node, CHANGES], tree.upkeep[node, PEAK] = 0, len(left) + len(right)
     return tree
@@ -177,9 +189,11 @@ def rebuild(tree: Tree, top: Int) -> Tree:
 @compiled
 def choose(tree: Tree, node: Int, words: Any, apart: Any, start: Int, stop: Int) -> Int:
     """Give a node its vantage point and measure its rows from there; the cut, or NONE."""
-    tree.vantage[node] = words[choose_vantage(tree, words, start, stop)]
+    chosen, vantage = choose_vantage(tree, words, start, stop), tree.vantage[node]
+    for word in range(words.shape[1]):
+        vantage[word] = words[chosen, word]
     for row in range(start, stop):
-        apart[row] = differing(words, row, tree.vantage[node])
+        apart[row] = differing(words, row, vantage)
     return choose_cut(apart[start:stop])
 
 

@@ -4,9 +4,6 @@ Rows live in blocks of ``BLOCK`` slots, a leaf is a chain of blocks whose first 
 A block holds the first words of all its rows, then the second words, so that one instruction serves many.
 Vantage points are copies, so a removed row leaves no trace: the last row of its leaf takes its slot.
 An open-addressing table leads from a key to its slot.
-
-Raise ``FORMAT`` when the layout changes, wherever it is written: numba's disk cache watches only the
-file that a kernel stands in, so vptree_upkeep.py and vptree_search.py name it too.
 """
 
 from __future__ import annotations

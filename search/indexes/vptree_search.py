@@ -1,4 +1,4 @@
-"""Compiled kernels that search a VP-tree; any number of threads may, nothing is changed (layout format 1)."""
+"""Compiled kernels that search a VP-tree; any number of threads may, nothing is changed."""
 
 from __future__ import annotations
 

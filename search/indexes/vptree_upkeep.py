@@ -1,4 +1,4 @@
-"""Compiled kernels that change a VP-tree: add, remove, split and rebuild (layout format 1)."""
+"""Compiled kernels that change a VP-tree: add, remove, split and rebuild."""
 
 from __future__ import annotations
 
@@ -99,7 +99,8 @@ def take_out(tree: Tree, place: Int) -> Tree:
     last = block * BLOCK + tree.blocks[block, COUNT]
     if last != slot:
         tree.table[find(tree, tree.keys[last])] = slot
-        tree.words[slot // BLOCK, :, slot % BLOCK] = tree.words[block, :, last % BLOCK]
+        for word in range(tree.words.shape[1]):
+            tree.words[slot // BLOCK, word, slot % BLOCK] = tree.words[block, word, last % BLOCK]
         tree.keys[slot] = tree.keys[last]
     if tree.blocks[block, COUNT] == 0:
         tree.nodes[leaf, RIGHT] = tree.blocks[block, NEXT]

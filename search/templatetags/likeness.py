@@ -11,7 +11,7 @@ from django.template.context import RequestContext
 from django.utils import timezone
 
 from gallery.models import Image
-from search.answers import answers
+from search.answers import Answer, answers
 from search.engine import ALL, query_by_image, search
 from search.exceptions import SearchError
 from search.forms import METHOD_CHOICES, SearchForm
@@ -20,6 +20,7 @@ from search.types import Evidence, Hit, Result
 
 register = template.Library()
 
+HARDLY = 0.1  # a score below it says nothing to people
 SOON = timedelta(minutes=10)  # after that a picture that lacks features is not about to get them
 
 
@@ -48,10 +49,14 @@ def more_like_this(context: RequestContext, image: Image) -> dict[str, Any]:
 
 @register.inclusion_tag("search/_results.html")
 def results(result: Result) -> dict[str, Any]:
-    """The pictures of a result; those in which no space sees a likeness come apart."""
+    """The pictures of a result; those in which no space sees much of a likeness come apart."""
     found = answers(result)
-    alike = [answer for answer in found if answer.hit.score > 0]
-    return {"result": result, "alike": alike, "others": found[len(alike) :]}
+    alike = [answer for answer in found if _likeness(answer) >= HARDLY]
+    return {"result": result, "alike": alike, "others": [answer for answer in found if answer not in alike]}
+
+
+def _likeness(answer: Answer) -> float:
+    return max(found.score for found in answer.hit.methods.values())
 
 
 @register.filter

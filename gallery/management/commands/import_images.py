@@ -1,0 +1,132 @@
+"""Import pictures from files and folders."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from argparse import ArgumentParser
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from time import monotonic
+from typing import Any, TextIO
+
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError
+from django.utils import timezone
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from gallery.importing import Fate, Outcome, find, import_pictures
+
+MOST_SHOWN = 30  # rejected files in the table; the report has all
+SECONDS_PER_LINE = 10.0  # where there is no terminal
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the files so far, in constant memory; every rejected one goes to the report."""
+
+    report: Path
+    counts: Counter[Fate] = field(default_factory=Counter)
+    shown: list[Outcome] = field(default_factory=list)
+    file: TextIO | None = None
+
+    def note(self, outcome: Outcome) -> None:
+        self.counts[outcome.fate] += 1
+        if outcome.fate is Fate.REJECTED:
+            self.shown += [outcome] if len(self.shown) < MOST_SHOWN else []
+            self.write(outcome.path, outcome.code, outcome.reason)
+
+    def write(self, *row: str) -> None:
+        """A line of the report, which is made with its first line."""
+        if self.file is None:
+            self.report.parent.mkdir(parents=True, exist_ok=True)
+            self.file = self.report.open("w", newline="", encoding="utf-8", errors="backslashreplace")
+            csv.writer(self.file).writerow(["file", "code", "reason"])
+        csv.writer(self.file).writerow(row)
+        self.file.flush()
+
+
+class Rate(ProgressColumn):
+    """Files per second of late."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.finished_speed or task.speed or 0:.0f}/s")
+
+
+class Command(BaseCommand):
+    help = "Import pictures. What is there already is skipped: an import that was stopped can be started again."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("paths", nargs="+", metavar="PATH", help="a picture, or a folder of pictures")
+        parser.add_argument("--recursive", action="store_true", help="folders in folders too; links to folders not")
+        parser.add_argument("--tags", default="", help="for the new pictures, separated by commas")
+        parser.add_argument("--report", type=Path, help="CSV file of what is rejected (default: in the data folder)")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        if missing := [path for path in options["paths"] if not Path(path).exists()]:
+            raise CommandError(f"There is no {', '.join(missing)}.")
+        tally = Tally(options["report"] or _default_report())
+        try:
+            self._import(tally, options["paths"], options["recursive"], options["tags"].split(","))
+        except KeyboardInterrupt:
+            self._summarise(tally)
+            self.stdout.write("Stopped. The same command goes on from here.")
+            sys.exit(130)
+        except OSError as error:
+            self._summarise(tally)
+            raise CommandError(f"Pictures cannot be stored: {error}. The same command goes on from here.") from error
+        self._summarise(tally)
+
+    def _import(self, tally: Tally, paths: list[str], recursive: bool, tags: list[str]) -> None:
+        total = sum(1 for _ in find(paths, recursive=recursive))
+        outcomes = import_pictures(paths, recursive=recursive, tags=tags)
+        console = Console(stderr=True)
+        shown = _bar(outcomes, total, console) if console.is_terminal else self._lines(outcomes, total)
+        for outcome in shown:
+            tally.note(outcome)
+
+    def _lines(self, outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
+        started = told = monotonic()
+        for done, outcome in enumerate(outcomes, start=1):
+            yield outcome
+            if monotonic() - told > SECONDS_PER_LINE:
+                told = monotonic()
+                rate = done / (told - started)
+                left = max(0, total - done) / rate
+                self.stdout.write(f"{done:,} of {total:,}, {rate:.0f}/s, {left:.0f} s left")
+
+    def _summarise(self, tally: Tally) -> None:
+        if tally.file:
+            tally.file.close()
+            self.stdout.write(_table(tally.shown))
+            hidden = tally.counts[Fate.REJECTED] - len(tally.shown)
+            more = f"{hidden:,} more are in the report. " if hidden else ""
+            self.stdout.write(f"{more}Report: {tally.report}")
+        self.stdout.write(", ".join(f"{tally.counts[fate]:,} {fate.value}" for fate in Fate) + ".")
+
+
+def _bar(outcomes: Iterable[Outcome], total: int, console: Console) -> Iterator[Outcome]:
+    columns = (BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        yield from progress.track(outcomes, total=total)
+
+
+def _table(rejected: Iterable[Outcome]) -> str:
+    table = Table("Rejected file", "Why")
+    for outcome in rejected:
+        path = outcome.path.encode(errors="backslashreplace").decode()
+        table.add_row(Text(path, overflow="fold"), Text(outcome.reason))
+    console = Console(file=StringIO())
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get()
+
+
+def _default_report() -> Path:
+    return Path(settings.DATA) / "reports" / f"import-{timezone.now():%Y%m%d-%H%M%S}.csv"

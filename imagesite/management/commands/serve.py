@@ -1,0 +1,115 @@
+"""Serve the site: check, prepare, then run the web server and the worker until told to stop."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable
+from functools import partial
+from http.client import HTTPConnection, HTTPException
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError, call_command
+from django.db import connections
+
+from gallery import samples
+from imagesite.management import startup
+from imagesite.management.supervisor import Child, Supervisor
+
+# What listens on every address is reached at the machine's own.
+REACHED_AT = {str(IPv4Address(0)): "127.0.0.1", str(IPv6Address(0)): "::1"}
+
+
+class Command(BaseCommand):
+    help = "Check, prepare and serve the site: web server and worker, until Ctrl-C."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default=os.environ.get("HOST") or "127.0.0.1", help="environment: HOST")
+        parser.add_argument("--port", default=os.environ.get("PORT") or "8000", help="environment: PORT")
+        parser.add_argument("--workers", type=int, default=2, help="processes that answer requests")
+        parser.add_argument("--concurrency", type=int, default=_processors(), help="processes that extract features")
+        parser.add_argument("--no-samples", action="store_true", help="leave an empty site empty")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        host, port = options["host"], _port(options["port"])
+        try:
+            self._prepare(host, port, options["no_samples"])
+        except KeyboardInterrupt:
+            sys.exit(130)
+        children = [
+            Child("web server", web_command(host, port, options["workers"])),
+            Child("worker", worker_command(options["concurrency"]), niceness=5),
+        ]
+        environment = os.environ | {"IMAGESITE_DATA": str(settings.DATA), "PYTHONPATH": str(settings.BASE_DIR)}
+        ready = partial(answers, REACHED_AT.get(host, host), port)
+        if Supervisor(children, environment).run(ready, self._announcement(host, port)):
+            raise CommandError("The site could not be started; the lines above say why.")
+
+    def _prepare(self, host: str, port: int, no_samples: bool) -> None:
+        startup.check_folder(settings.DATA)
+        startup.check_port(host, port)
+        startup.check_database()
+        self._say("Preparing the database and the static files.")
+        call_command("migrate", interactive=False, verbosity=0)
+        startup.collect_static_files()
+        startup.compile_methods()
+        if not no_samples and samples.wanted():
+            self._say("Loading the sample gallery.")
+            samples.load()
+        connections.close_all()  # forked children must not share them
+
+    def _announcement(self, host: str, port: int) -> Callable[[], None]:
+        return partial(
+            self._say, f"The site is at http://{_in_url(REACHED_AT.get(host, host))}:{port}/ (Ctrl-C stops it)"
+        )
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
+
+
+def web_command(host: str, port: int, workers: int) -> list[str]:
+    """gunicorn with threads: one slow client holds up a thread, not a process."""
+    options = f"--workers {workers} --threads 8 --timeout 60 --graceful-timeout 5 --keep-alive 5"
+    options += " --log-level warning --no-control-socket"
+    if (memory := Path("/dev") / "shm").is_dir():
+        options += f" --worker-tmp-dir {memory}"  # a heartbeat must not wait for a busy disk
+    bind = f"{_in_url(host)}:{port}"
+    return [sys.executable, "-m", "gunicorn", "imagesite.wsgi", "--bind", bind, *options.split()]
+
+
+def worker_command(concurrency: int) -> list[str]:
+    """Celery with its clock inside, and without the talk among workers, which a queue of files would keep for ever."""
+    options = f"-B --concurrency {concurrency} --without-gossip --without-mingle --without-heartbeat --loglevel WARNING"
+    quiet = ["-W", "ignore:You're running the worker with superuser privileges"]
+    return [sys.executable, *quiet, "-m", "celery", "--quiet", "-A", "imagesite", "worker", *options.split()]
+
+
+def answers(host: str, port: int) -> bool:
+    """Whether the site does, be it to redirect to HTTPS or to refuse the host name."""
+    connection = HTTPConnection(host, port, timeout=2)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status < 500
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise CommandError(f"PORT must be a number from 1 to 65535, not “{text}”.")
+    return int(text)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

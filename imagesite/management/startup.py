@@ -1,0 +1,91 @@
+"""What must be true and ready before the site is served. A failed check is one line, with its cure."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
+from django.db import Error, connection
+
+from search.methods import METHODS, get_method
+from search.snapshots import new_index
+
+LEAST_FREE = 200_000_000  # bytes
+
+
+def check_port(host: str, port: int) -> None:
+    """Raises CommandError if nothing can listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise CommandError(
+                f"Cannot listen on {host} port {port}: {reason}. Choose another, as in PORT=8001."
+            ) from error
+
+
+def check_folder(folder: Path) -> None:
+    """Raises CommandError if files cannot be kept there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"x")
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise CommandError(
+            f"Cannot write to {folder}: {error.strerror}. Set IMAGESITE_DATA to another folder."
+        ) from error
+    if free < LEAST_FREE:
+        message = f"Only {free / 1e6:.0f} MB are free in {folder}; {LEAST_FREE / 1e6:.0f} MB are needed."
+        raise CommandError(f"{message} Free some, or set IMAGESITE_DATA to a folder on another disk.")
+
+
+def check_database() -> None:
+    """Raises CommandError if the database does not answer."""
+    try:
+        connection.ensure_connection()
+    except (Error, ImproperlyConfigured) as error:
+        first_line = str(error).strip().partition("\n")[0]
+        raise CommandError(f"Cannot open the database: {first_line}. See DATABASE_URL in README.") from error
+
+
+def collect_static_files() -> None:
+    """Copy and compress them, if one has changed since the last time."""
+    marker = settings.STATIC_ROOT / ".collected"
+    wanted = _state_of_static_files()
+    if not marker.exists() or marker.read_text() != wanted:
+        call_command("collectstatic", interactive=False, clear=True, verbosity=0)
+        marker.write_text(wanted)
+
+
+def _state_of_static_files() -> str:
+    digest = hashlib.sha256()
+    for finder in get_finders():
+        for name, storage in finder.list([]):
+            stat = Path(storage.path(name)).stat()
+            digest.update(f"{name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def compile_methods() -> None:
+    """Run each method and index once, so that numba's machine code is on disk before processes start side by side."""
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    for space in METHODS:
+        method = get_method(space)
+        data = method.extract(pixels)
+        index = new_index(space)
+        index.add(np.array([1], np.int64), method.rows([data]))
+        for query in method.queries(data):
+            index.search(query, 1)
+        index.remove(np.array([1], np.int64))

@@ -1,0 +1,55 @@
+"""Compute features in this process."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from django.core.management import BaseCommand
+
+from search import features
+from search.methods import METHODS
+from search.models import Extraction
+from search.progress import bar
+
+BATCH = 32  # pictures in a transaction
+
+
+class Command(BaseCommand):
+    help = "Compute the features that pictures lack, here and now; no worker is needed."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--space", choices=METHODS, help="this one only (default: all)")
+        parser.add_argument("--missing", action="store_true", help="what is missing; this is the default")
+        parser.add_argument("--force", action="store_true", help="compute again what is there, and what was given up")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        spaces = [options["space"]] if options["space"] else list(METHODS)
+        if options["force"]:
+            features.mark_stale(spaces)
+        total = features.lacking(spaces, thumbnails=True).count()
+        for batch in bar(_batches(spaces), -(-total // BATCH), "batches of pictures"):
+            features.extract(batch, spaces)
+        self._tell(spaces, total)
+
+    def _tell(self, spaces: Sequence[str], total: int) -> None:
+        for space in spaces:
+            self.stdout.write(f"{space}: {features.current(space).filter(stale=False).count():,} pictures are done.")
+        for failed in Extraction.objects.exclude(error="")[:20]:
+            self.stdout.write(f"Picture {failed.image_id} failed {failed.tries} times: {failed.error}")
+        left = features.lacking(spaces).count()
+        if total and left:
+            self.stdout.write(f"{left:,} pictures still lack a feature; the same command tries them again.")
+
+
+def _batches(spaces: Iterable[str]) -> Iterator[list[int]]:
+    """Ids of what lacks something, each once: a picture that fails must not come again and again."""
+    last = 0
+    while batch := list(_after(spaces, last)):
+        yield batch
+        last = batch[-1]
+
+
+def _after(spaces: Iterable[str], last: int) -> Iterable[int]:
+    return features.lacking(spaces, thumbnails=True).filter(pk__gt=last).values_list("pk", flat=True)[:BATCH]
