@@ -251,8 +251,8 @@ def _load_pixels(image: Image.Image) -> None:
     try:
         image.load()
     except BROKEN:
-        # A PNG that still has its file but no tile to do has all its pixels: the damage is behind them.
-        if not isinstance(image, PngImageFile) or image.fp is None or image.tile:
+        # A PNG with no tile left to do is kept as browsers show it: its damage is in or behind its last rows.
+        if not isinstance(image, PngImageFile) or image.tile:
             raise
         image.load()
 

@@ -29,7 +29,7 @@ class FilesField(forms.FileField):
 
     widget = FilesInput
 
-    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[bytes]]:
         clean_one = super().clean
         return [clean_one(one, initial) for one in data or [None]]
 
@@ -45,7 +45,7 @@ class GalleryForm(forms.Form):
 class AddForm(forms.Form):
     """Pictures to add. Title and tags are given to each of them."""
 
-    files = FilesField(allow_empty_file=True)
+    pictures = FilesField(allow_empty_file=True)
     title = forms.CharField(required=False, max_length=200)
     tags = TagsField(required=False, max_length=2_000)
 

@@ -88,13 +88,13 @@ def add(request: HttpRequest) -> HttpResponse:
     form, outcomes = AddForm(request.POST, request.FILES), []
     if form.is_valid():
         title, tags = form.cleaned_data["title"], form.cleaned_data["tags"]
-        outcomes = [_take(upload, title, tags) for upload in form.cleaned_data["files"]]
+        outcomes = [_take(upload, title, tags) for upload in form.cleaned_data["pictures"]]
     status = 200 if any(outcome.image for outcome in outcomes) else 400
     template = "gallery/_outcomes.html" if wants_part(request) else "gallery/add.html"
     return render(request, template, {"form": form, "outcomes": outcomes}, status=status)
 
 
-def _take(upload: UploadedFile, title: str, tags: Sequence[str]) -> Outcome:
+def _take(upload: UploadedFile[bytes], title: str, tags: Sequence[str]) -> Outcome:
     name = upload.name or "picture"
     # Looked at before the file is read: what is far too large must not fill the memory.
     if (upload.size or 0) > settings.MAX_IMAGE_BYTES:

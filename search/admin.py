@@ -103,7 +103,7 @@ class SpaceAdmin(ReadOnlyAdmin):
     def pending(self, space: Space) -> int:
         return features.pending(space.name)
 
-    @admin.display(description="since snapshot")
+    @admin.display(description="tail")
     def tail(self, space: Space) -> int:
         return status.tail(space)
 
@@ -111,16 +111,17 @@ class SpaceAdmin(ReadOnlyAdmin):
     def sequence(self, space: Space) -> str:
         return f"{space.snapshot.sequence} of {space.head}" if space.snapshot else f"none of {space.head}"
 
-    @admin.display(description="snapshot age")
+    @admin.display(description="age")
     def age(self, space: Space) -> str:
         return timesince(space.snapshot.created_at) if space.snapshot else "-"
 
-    @admin.display(description="features, snapshot")
+    @admin.display(description="size")
     def size(self, space: Space) -> str:
         stored = filesizeformat(status.stored_bytes(space.name))
-        return f"{stored}, {filesizeformat(space.snapshot.bytes if space.snapshot else 0)}"
+        indexed = filesizeformat(space.snapshot.bytes if space.snapshot else 0)
+        return f"{stored}, index {indexed}"
 
-    @admin.display(description="snapshot problem")
+    @admin.display(description="problem", empty_value="-")
     def problem(self, space: Space) -> str:
         return unfit(space.snapshot) if space.snapshot else ""
 

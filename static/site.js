@@ -111,7 +111,7 @@ function searchPage(form) {
 function addPage(form) {
   const outcomes = one("#outcomes");
   const button = one("#send");
-  const { files } = form.elements;
+  const { pictures } = form.elements;
   const label = form.querySelector(".drop strong");
   let queue = [];
   let busy = false;
@@ -134,7 +134,7 @@ function addPage(form) {
     one("#summary").textContent = parts.filter(([number]) => number).map(([number, what]) => `${number} ${what}`).join(", ");
     button.textContent = queue.length > 1 ? `Add ${queue.length} pictures` : "Add pictures";
     label.textContent = queue.length ? "Choose more pictures" : "Choose pictures";
-    files.required = !queue.length;
+    pictures.required = !queue.length;
   }
 
   function enlist(chosen) {
@@ -143,13 +143,13 @@ function addPage(form) {
       outcomes.append(item);
       queue.push({ file, item });
     }
-    files.value = "";
+    pictures.value = "";
     summarise();
   }
 
   function send({ file, item }) {
     const data = new FormData(form);
-    data.set("files", file);
+    data.set("pictures", file);
     const bar = document.createElement("progress");
     item.querySelector(".what").replaceChildren(bar);
     const request = new XMLHttpRequest();
@@ -190,7 +190,7 @@ function addPage(form) {
     announce(one("#summary").textContent);
   }
 
-  files.addEventListener("change", () => enlist([...files.files]));
+  pictures.addEventListener("change", () => enlist([...pictures.files]));
   receiveFiles((dropped) => enlist([...dropped]));
   form.addEventListener("submit", (event) => { event.preventDefault(); run(); });
   addEventListener("beforeunload", (event) => { if (queue.length) event.preventDefault(); });

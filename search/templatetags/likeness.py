@@ -37,7 +37,7 @@ def more_like_this(context: RequestContext, image: Image) -> dict[str, Any]:
     form = SearchForm(request.GET)
     shown = {"request": request, "image": image, "method": request.GET.get("method", ALL)}
     if not form.is_valid():
-        return shown | {"problem": " ".join(message for each in form.errors.values() for message in each)}
+        return shown | {"problem": " ".join(str(message) for each in form.errors.values() for message in each)}
     method, limit = form.cleaned_data["method"], form.cleaned_data["limit"]
     query = query_by_image(image.pk, method)
     soon = bool(query.missing) and timezone.now() - image.created_at < SOON

@@ -1,0 +1,350 @@
+"""Pages as visitors without JavaScript get them."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings as site
+from django.contrib.auth.models import Permission, User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from gallery.models import Image
+from gallery.paging import PAGE_SIZE
+from gallery.services import add_image, delete_images, update_image
+from gallery.templatetags.pictures import ratio_rules
+from tests.drawings import encode, scene
+
+pytestmark = pytest.mark.django_db
+
+EVIL = '"><script>alert(1)</script>'
+
+
+def add(seed, title="", tags=(), size=(64, 48)):
+    return add_image(data=encode(scene(seed, size)), file_name=f"scene {seed}.jpg", title=title, tags=tags).image
+
+
+def upload(seed, name="new.jpg"):
+    return SimpleUploadedFile(name, encode(scene(seed, (64, 48))))
+
+
+@pytest.fixture
+def editor(client):
+    user = User.objects.create_user("editor", password="a long enough one")
+    codenames = ["add_image", "change_image", "delete_image"]
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    client.force_login(user)
+    return client
+
+
+def text(response):
+    return response.content.decode()
+
+
+def links(response):
+    return re.findall(r'href="(/images/\d+/)"', text(response))
+
+
+def test_an_empty_gallery_says_how_to_fill_it(client):
+    page = text(client.get("/"))
+    assert "No pictures yet" in page
+    assert "import_images" in page
+
+
+def test_following_next_shows_every_picture_once(client):
+    made = [add(seed).pk for seed in range(PAGE_SIZE + 3)]
+    first = client.get("/")
+    following = re.search(r'rel="next" href="([^"]+)"', text(first))[1]
+    second = client.get("/" + following)
+    assert links(first) + links(second) == [f"/images/{pk}/" for pk in reversed(made)]
+    assert 'rel="next"' not in text(second)
+
+
+def test_a_script_gets_the_same_pictures_without_the_page_around_them(client):
+    add(1)
+    response = client.get("/", headers={"HX-Request": "true"})
+    assert links(response) == links(client.get("/"))
+    assert "<html" not in text(response)
+    assert "HX-Request" in response["Vary"]
+
+
+def test_tags_and_words_narrow_the_gallery(client):
+    beach = add(1, "Sunset at sea", ["beach"])
+    add(2, "Sunset in town", ["town"])
+    assert links(client.get("/?tag=beach")) == [beach.get_absolute_url()]
+    assert links(client.get("/?q=sea+sunset")) == [beach.get_absolute_url()]
+    assert "Nothing found" in text(client.get("/?q=mountain"))
+
+
+@pytest.mark.parametrize("query", ["page=0", "page=x", "page=before-x", "page=-1", "q=%00", f"q={300 * 'a'}"])
+def test_a_page_that_cannot_be_is_not_found(client, query):
+    response = client.get(f"/?{query}")
+    assert response.status_code == 404
+    assert "Go to the gallery" in text(response)
+
+
+@pytest.mark.parametrize("pk", [0, 7, 2**63, 10**30])
+def test_a_picture_that_is_not_there_is_not_found(client, pk):
+    assert client.get(f"/images/{pk}/").status_code == 404
+
+
+def test_pictures_reserve_their_place(client, worker):
+    add(1, size=(300, 100))
+    worker()
+    page = text(client.get("/"))
+    assert 'width="300" height="100"' in page
+    assert 'loading="lazy"' in page
+    assert "-256.webp 256w" in page
+
+
+def test_a_picture_without_thumbnails_shows_the_placeholder(client):
+    add(1)
+    assert re.search(r'src="/static/placeholder[^"]*\.svg"', text(client.get("/")))
+
+
+def test_the_style_sheet_knows_every_ratio():
+    rules = ratio_rules().splitlines()
+    sheet = Path(site.BASE_DIR, "static/site.css").read_text()
+    assert [rule for rule in rules if rule not in sheet] == []
+
+
+def test_a_picture_comes_with_its_data_neighbours_and_what_is_like_it(client, worker):
+    older, picture, newer = add(1, tags=["a b"]), add(2, tags=["a b"]), add(3)
+    worker()
+    page = text(client.get(picture.get_absolute_url()))
+    assert "64 × 48 pixels" in page
+    assert "/?tag=a%20b" in page
+    assert f'rel="next" href="{older.get_absolute_url()}"' in page
+    assert f'rel="prev" href="{newer.get_absolute_url()}"' in page
+    similar = page[page.index('id="similar"') :]
+    assert set(re.findall(r'href="(/images/\d+/)"', similar)) == {older.get_absolute_url(), newer.get_absolute_url()}
+
+
+def test_each_space_has_its_tab(client, worker):
+    picture = add(1, size=(320, 240))
+    copy = add_image(data=encode(scene(1), quality=40), title="copy").image
+    worker()
+    page = text(client.get(f"{picture.get_absolute_url()}?method=phash"))
+    assert re.search(r'\?method=phash"\s+aria-current="true"', page)
+    similar = page[page.index('id="similar"') :]
+    assert copy.get_absolute_url() in similar
+    assert re.search(r"<strong>\d+% alike</strong>", similar)
+    assert "distance" in similar
+
+
+def test_an_unknown_way_of_comparing_is_named(client):
+    response = client.get(f"{add(1).get_absolute_url()}?method=astrology")
+    assert response.status_code == 200
+    assert "astrology" in text(response)
+
+
+def test_a_picture_that_is_still_worked_on_says_so_and_asks_again(client):
+    page = text(client.get(add(1).get_absolute_url()))
+    assert "still being looked at" in page
+    assert "load delay:" in page
+
+
+def test_gps_is_shown_only_where_the_owner_wants_it(client, settings):
+    picture = add(1)
+    Image.objects.update(latitude=48.85837, longitude=2.29448)
+    assert "48.85837" not in text(client.get(picture.get_absolute_url()))
+    settings.SHOW_GPS = True
+    assert "48.85837" in text(client.get(picture.get_absolute_url()))
+
+
+def test_adding_needs_a_login_and_a_permission(client):
+    assert client.get("/add/")["Location"] == "/login/?next=/add/"
+    client.force_login(User.objects.create_user("reader"))
+    assert client.get("/add/").status_code == 403
+    assert client.post("/add/", {"pictures": upload(1)}).status_code == 403
+    assert not Image.objects.exists()
+
+
+def test_every_file_gets_its_answer(editor):
+    known = add(1, "Known")
+    files = [
+        upload(1),
+        upload(2, "fresh.jpg"),
+        SimpleUploadedFile("notes.txt", b"words"),
+        SimpleUploadedFile("no", b""),
+    ]
+    response = editor.post("/add/", {"pictures": files, "tags": "Beach, holiday ,,beach"})
+    fresh = Image.objects.get(title="fresh")
+    assert response.status_code == 200
+    assert [outcome.created for outcome in response.context["outcomes"]] == [False, True, False, False]
+    page = text(response)
+    assert f'Already here: <a href="{known.get_absolute_url()}">Known</a>' in page
+    assert f'Added: <a href="{fresh.get_absolute_url()}">fresh</a>' in page
+    assert page.count("Not added.") == 2
+    assert [tag.name for tag in fresh.tags.all()] == ["beach", "holiday"]
+
+
+def test_a_script_that_sends_one_file_gets_its_answer_alone(editor):
+    good = editor.post("/add/", {"pictures": upload(1)}, headers={"HX-Request": "true"})
+    bad = editor.post("/add/", {"pictures": SimpleUploadedFile("x", b"x")}, headers={"HX-Request": "true"})
+    none = editor.post("/add/", {}, headers={"HX-Request": "true"})
+    assert [good.status_code, bad.status_code, none.status_code] == [200, 400, 400]
+    assert [text(each).count("<li") for each in (good, bad, none)] == [1, 1, 1]
+
+
+def test_a_file_above_the_limit_is_refused_by_its_size(editor, settings):
+    settings.MAX_IMAGE_BYTES = 1_000
+    response = editor.post("/add/", {"pictures": upload(1)})
+    assert response.status_code == 400
+    assert "Larger than" in text(response)
+
+
+def test_title_and_tags_can_be_changed(editor):
+    picture = add(1, "Before", ["old"])
+    assert 'value="Before"' in text(editor.get(reverse("gallery:edit", args=[picture.pk])))
+    response = editor.post(reverse("gallery:edit", args=[picture.pk]), {"title": "After", "tags": "new, newer"})
+    assert response["Location"] == picture.get_absolute_url()
+    picture.refresh_from_db()
+    assert picture.title == "After"
+    assert {tag.name for tag in picture.tags.all()} == {"new", "newer"}
+
+
+def test_deleting_is_asked_first_and_done_by_post(editor):
+    picture = add(1, "Doomed")
+    address = reverse("gallery:delete", args=[picture.pk])
+    assert "Delete “Doomed”?" in text(editor.get(address))
+    assert Image.objects.exists()
+    assert "“Doomed” is deleted." in text(editor.post(address, follow=True))
+    assert not Image.objects.exists()
+
+
+@pytest.mark.parametrize("page", ["edit", "delete"])
+def test_changing_needs_a_permission(client, page):
+    address = reverse(f"gallery:{page}", args=[add(1).pk])
+    assert client.post(address)["Location"].startswith("/login/")
+    client.force_login(User.objects.create_user("reader"))
+    assert client.post(address).status_code == 403
+    assert Image.objects.exists()
+
+
+def test_an_upload_finds_its_copy(client, worker):
+    picture, _other = add(1, size=(320, 240)), add(2, size=(320, 240))
+    worker()
+    query = SimpleUploadedFile("query.jpg", encode(scene(1), quality=50))
+    response = client.post("/search/", {"file": query, "method": "phash"})
+    assert response.status_code == 200
+    assert links(response)[0] == picture.get_absolute_url()
+    assert re.search(r'value="phash" checked', text(response))
+
+
+def test_a_script_gets_only_the_results(client, worker):
+    picture = add(1)
+    worker()
+    response = client.post("/search/", {"file": upload(1)}, headers={"HX-Request": "true"})
+    assert links(response) == [picture.get_absolute_url()]
+    assert "<form" not in text(response)
+
+
+@pytest.mark.parametrize(
+    ("sent", "field"),
+    [
+        ({"file": SimpleUploadedFile("notes.txt", b"words")}, "file"),
+        ({"url": "http://127.0.0.1:9/picture.jpg"}, "url"),
+        ({"url": "no address"}, "url"),
+        ({}, "other"),
+        ({"file": SimpleUploadedFile("a.jpg", b"x"), "url": "https://example.com/a.jpg"}, "other"),
+        ({"file": SimpleUploadedFile("a.jpg", b"x"), "method": "astrology"}, "method"),
+    ],
+)
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
+def test_what_cannot_be_searched_is_explained_beside_its_field(client, sent, field, headers):
+    for value in sent.values():
+        if isinstance(value, SimpleUploadedFile):
+            value.seek(0)
+    response = client.post("/search/", sent, headers=headers)
+    assert response.status_code == 400
+    assert re.search(rf'id="error-{field}"[^>]*><p>[^<]+</p>', text(response))
+
+
+def test_a_broken_space_is_admitted(client, worker, monkeypatch):
+    picture = add(1)
+    add(2)
+    worker()
+    monkeypatch.setattr("search.methods.color.ColorHistogram.score", lambda *_: 1 / 0)
+    similar = text(client.get(picture.get_absolute_url()))
+    assert "<strong>Colours:</strong> This way of searching failed" in similar
+    assert similar.count('class="tile') >= 1
+
+
+def test_titles_and_tags_are_text_never_markup(editor, worker):
+    picture, other = add(1, EVIL, [EVIL]), add(2, EVIL)
+    worker()
+    pages = ["/", f"/?q={EVIL}", f"/?tag={EVIL}", picture.get_absolute_url(), f"{picture.get_absolute_url()}edit/"]
+    pages += [
+        f"{picture.get_absolute_url()}delete/",
+        f"{other.get_absolute_url()}?method={EVIL}",
+        f"/login/?next={EVIL}",
+    ]
+    for page in pages:
+        assert "<script>" not in text(editor.get(page)), page
+    answer = editor.post("/add/", {"pictures": SimpleUploadedFile("<script>.jpg", b"x"), "title": EVIL})
+    assert "<script>" not in text(answer)
+    assert "<script>" not in text(editor.post("/search/", {"url": EVIL}))
+
+
+def test_no_page_has_inline_script_or_style(editor, worker):
+    picture = add(1, tags=["beach"])
+    add(2)
+    worker()
+    own = picture.get_absolute_url()
+    pages = ["/", "/?tag=beach", "/?q=none", "/search/", "/add/", own, f"{own}edit/", f"{own}delete/", "/nothing/"]
+    answers = [editor.get(page) for page in pages] + [editor.post("/search/", {"file": upload(1)})]
+    editor.logout()
+    for answer in [*answers, editor.get("/login/"), editor.get("/")]:
+        page = text(answer)
+        assert not re.search(r"<style|<[^>]+\s(style|on\w+)=|javascript:", page)
+        assert re.findall(r"<script(?![^>]*\ssrc=)", page) == []
+        assert "unsafe" not in answer["Content-Security-Policy"]
+
+
+def test_a_closed_site_asks_for_a_login_everywhere(client, settings):
+    picture = add(1)
+    settings.PUBLIC_READING = False
+    for page in ["/", "/search/", picture.get_absolute_url()]:
+        assert client.get(page)["Location"].startswith("/login/"), page
+    assert client.post("/search/", {"file": upload(1)})["Location"].startswith("/login/")
+    assert client.get("/login/").status_code == 200
+    client.force_login(User.objects.create_user("reader"))
+    assert client.get("/").status_code == 200
+
+
+def test_logging_in_leads_back_and_logging_out_is_a_post(client):
+    User.objects.create_user("reader", password="a long enough one")
+    wrong = client.post("/login/", {"username": "reader", "password": "guess"})
+    assert "Please enter a correct username" in text(wrong)
+    form = {"username": "reader", "password": "a long enough one", "next": "/search/"}
+    assert client.post("/login/", form)["Location"] == "/search/"
+    assert "Log out" in text(client.get("/"))
+    assert client.post("/logout/")["Location"] == "/"
+    assert "Log in" in text(client.get("/"))
+
+
+def test_the_gallery_costs_the_same_queries_however_many_pictures(client, django_assert_max_num_queries):
+    for seed in range(12):
+        add(seed, tags=["one", f"tag {seed}"])
+    with django_assert_max_num_queries(4):
+        client.get("/")
+
+
+def test_the_tags_shown_are_those_of_the_newest_pictures(client):
+    gone = add(1, tags=["gone"])
+    delete_images(ids=[gone.pk])
+    here = add(2)
+    update_image(image=here, tags=["here"])
+    page = text(client.get("/"))
+    assert "?tag=here" in page
+    assert "?tag=gone" not in page
+
+
+@pytest.mark.parametrize("template", ["400.html", "403_csrf.html", "500.html"])
+def test_pages_for_bad_times_need_no_request(template):
+    from django.template.loader import render_to_string
+
+    page = render_to_string(template)
+    assert "Go to the gallery" in page
+    assert "{%" not in page
