@@ -1,0 +1,245 @@
+"""The site as people use it, in a real browser, with real features."""
+
+import base64
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import expect
+
+from gallery.models import Image
+from gallery.paging import PAGE_SIZE
+from gallery.services import add_image
+from search.live import forget
+from tests.drawings import encode, scene
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SHAPES = [(320, 240), (240, 320), (400, 200), (256, 256), (360, 240)]
+
+HAND_OVER = """([kind, name, type, data]) => {
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  const transfer = new DataTransfer();
+  if (type.startsWith("text/")) transfer.setData(type, atob(data));
+  else transfer.items.add(new File([bytes], name, {type}));
+  const event = kind === "paste" ? new ClipboardEvent(kind, {clipboardData: transfer, bubbles: true, cancelable: true})
+    : new DragEvent(kind, {dataTransfer: transfer, bubbles: true, cancelable: true});
+  document.body.dispatchEvent(event);
+}"""
+
+
+def fill(count, worker=None):
+    """Pictures of several shapes; every third is a copy of the one before, in other bytes."""
+    for number in range(count):
+        seed, quality = (number - 1, 60) if number % 3 == 2 else (number, 90)
+        pixels = scene(seed, SHAPES[seed % len(SHAPES)])
+        add_image(
+            data=encode(pixels, quality=quality), title=f"Scene {number}", tags=["even" if number % 2 == 0 else "odd"]
+        )
+    if worker:
+        worker()
+    forget()
+    return list(Image.objects.order_by("pk"))
+
+
+def query(seed=1):
+    return {"name": "query.jpg", "mimeType": "image/jpeg", "buffer": encode(scene(seed, SHAPES[seed]), quality=50)}
+
+
+def hand_over(page, kind, data, name="query.jpg", mime="image/jpeg"):
+    page.evaluate(HAND_OVER, [kind, name, mime, base64.b64encode(data).decode()])
+
+
+def log_in(window, path):
+    User.objects.create_superuser("owner", password="a long enough one")
+    page = window.open(path)
+    page.get_by_label("Username").fill("owner")
+    page.get_by_label("Password").fill("a long enough one")
+    page.locator("main").get_by_role("button", name="Log in").click()
+    return page
+
+
+def test_scrolling_brings_all_pictures(visit):
+    images = fill(2 * PAGE_SIZE + 5)
+    window = visit()
+    page = window.open("/")
+    tiles = page.locator(".grid .tile")
+    for _ in range(60):
+        page.mouse.wheel(0, 250)
+        page.wait_for_timeout(40)
+    expect(tiles).to_have_count(len(images))
+    addresses = tiles.locator("a").evaluate_all("(links) => links.map((link) => link.pathname)")
+    assert addresses == [image.get_absolute_url() for image in reversed(images)]
+    window.scripted()
+
+
+def test_when_the_next_pictures_fail_there_is_a_link(visit):
+    fill(PAGE_SIZE + 1)
+    window = visit()
+    window.page.route("**/?page=*", lambda route: route.abort(), times=1)
+    page = window.open("/")
+    page.mouse.wheel(0, 10_000)
+    page.get_by_role("link", name="Next pictures").click()
+    expect(page.locator(".tile")).to_have_count(1)
+    assert [wrong.split(":")[0] for wrong in window.wrong] == ["failed"]
+    window.wrong.clear()
+
+
+def test_from_a_picture_to_one_like_it(visit, worker):
+    images = fill(6, worker)
+    window = visit()
+    page = window.open("/")
+    page.get_by_role("link", name="Scene 1", exact=True).click()
+    page.get_by_role("link", name="More like this").click()
+    expect(page).to_have_url(f"{window.base}{images[1].get_absolute_url()}#similar")
+    page.get_by_role("link", name="Perceptual hash").click()
+    expect(page.locator("#by-phash")).to_have_attribute("aria-current", "true")
+    expect(page).to_have_url(f"{window.base}{images[1].get_absolute_url()}?method=phash")
+    expect(page.locator("#announcer")).to_contain_text("most alike first")
+    best = page.locator("#similar .tile").first
+    expect(best).to_contain_text("alike")
+    window.scripted()
+    best.get_by_role("link").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Scene 2")
+    window.scripted()
+
+
+def test_keys_lead_to_neighbours_and_to_the_search_field(visit, worker):
+    fill(3, worker)
+    page = visit().open(Image.objects.get(title="Scene 1").get_absolute_url())
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Scene 0")
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Scene 1")
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search titles")).to_be_focused()
+    page.keyboard.type("2")
+    page.keyboard.press("Enter")
+    expect(page.locator(".tile")).to_have_count(1)
+
+
+def test_the_first_tab_stop_skips_to_the_content(visit):
+    page = visit().open("/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+
+
+def test_choosing_a_file_searches_at_once(visit, worker):
+    fill(6, worker)
+    window = visit()
+    page = window.open("/search/")
+    page.get_by_label("Choose a picture").set_input_files(query())
+    expect(page.locator("#results .tile a img").first).to_have_attribute("alt", "Scene 1")
+    expect(page.get_by_alt_text("The picture you search by")).to_be_visible()
+    expect(page.locator("#announcer")).to_contain_text("most alike first")
+    page.get_by_text("Colours", exact=True).first.click()
+    expect(page.locator("#results .why").first).to_contain_text("alike")
+    window.scripted()
+
+
+@pytest.mark.parametrize("way", ["paste", "drop"])
+def test_a_picture_can_be_handed_over(visit, worker, way):
+    fill(6, worker)
+    window = visit()
+    page = window.open("/search/")
+    hand_over(page, way, query()["buffer"])
+    expect(page.locator("#results .tile a img").first).to_have_attribute("alt", "Scene 1")
+    window.scripted()
+
+
+def test_an_address_that_cannot_be_fetched_is_explained(visit):
+    window = visit(expected=(400,))
+    page = window.open("/search/")
+    hand_over(page, "paste", b"http://127.0.0.1:9/secret.jpg", mime="text/plain")
+    expect(page.locator("#error-url")).to_contain_text("public internet")
+    expect(page.get_by_label("address of a picture")).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#announcer")).to_contain_text("public internet")
+    page.get_by_label("Choose a picture").set_input_files({"name": "x.jpg", "mimeType": "image/jpeg", "buffer": b"x"})
+    expect(page.locator("#error-file")).not_to_be_empty()
+    expect(page.locator("#error-url")).to_be_empty()
+    window.scripted()
+
+
+def test_a_picture_can_be_added_and_then_found(visit, worker):
+    known = fill(3, worker)[0]
+    window = visit(expected=(400,))
+    page = log_in(window, "/add/")
+    files = [
+        query(4) | {"name": "new one.jpg"},
+        {"name": "known.jpg", "mimeType": "image/jpeg", "buffer": encode(scene(0, SHAPES[0]), quality=90)},
+        {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"words"},
+    ]
+    page.get_by_label("Choose pictures").set_input_files(files)
+    page.get_by_label("Tags").fill("fresh")
+    page.get_by_role("button", name="Add 3 pictures").click()
+    expect(page.locator("#summary")).to_have_text("1 added, 1 already here, 1 not added")
+    expect(page.locator(".outcome.same")).to_contain_text(known.title)
+    worker()
+    forget()
+    window.scripted()
+    page.get_by_role("link", name="new one").click()
+    expect(page.locator(".about .chip")).to_have_text("fresh")
+    page.get_by_role("link", name="Search by picture").click()
+    page.get_by_label("Choose a picture").set_input_files(query(4))
+    expect(page.locator("#results .tile a img").first).to_have_attribute("alt", "new one")
+
+
+def test_a_file_that_could_not_be_sent_waits_for_another_try(visit):
+    window = visit()
+    page = log_in(window, "/add/")
+    page.route("**/add/", lambda route: route.abort(), times=1)
+    page.get_by_label("Choose pictures").set_input_files(query())
+    page.get_by_role("button", name="Add pictures").click()
+    expect(page.locator(".outcome.bad")).to_contain_text("cannot be reached")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#summary")).to_have_text("1 added")
+    assert [wrong.split(":")[0] for wrong in window.wrong] == ["failed"]
+    window.wrong.clear()
+
+
+def test_all_works_without_javascript(visit, worker):
+    images = fill(PAGE_SIZE + 2, worker)
+    page = visit(java_script_enabled=False).open("/")
+    expect(page.locator(".tile")).to_have_count(PAGE_SIZE)
+    page.get_by_role("link", name="Next pictures").click()
+    expect(page.locator(".tile")).to_have_count(2)
+    page.get_by_role("link", name="Scene 1", exact=True).click()
+    page.get_by_role("link", name="Perceptual hash").click()
+    expect(page.locator("#similar .tile a img").first).to_have_attribute("alt", images[2].title)
+    page.get_by_role("link", name="Search by picture").click()
+    page.get_by_label("Choose a picture").set_input_files(query())
+    page.get_by_role("button", name="Search", exact=True).click()
+    expect(page.locator("#results .tile a img").first).to_have_attribute("alt", "Scene 1")
+
+
+WINDOWS = {
+    "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True},
+    "laptop": {"viewport": {"width": 1366, "height": 768}},
+    "dark": {"viewport": {"width": 1366, "height": 768}, "color_scheme": "dark"},
+}
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_pages_fit_their_windows(visit, worker, screenshots, name):
+    images = fill(30, worker)
+    window = visit(**WINDOWS[name])
+    page = window.page
+
+    def look(what):
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth") == WINDOWS[name]["viewport"]["width"], what
+        window.scripted()
+        file = screenshots / f"{name}-{what}.png"
+        page.screenshot(path=file)
+        assert file.stat().st_size > 10_000
+
+    window.open("/")
+    look("gallery")
+    window.open(images[1].get_absolute_url())
+    look("image")
+    window.open("/search/")
+    look("search")
+    page.get_by_label("Choose a picture").set_input_files(query())
+    expect(page.locator("#results .tile").first).to_be_visible()
+    look("results")

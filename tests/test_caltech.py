@@ -1,0 +1,40 @@
+"""A thousand real pictures: imported, drained, and each the first answer to itself in every space."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from gallery.services import add_image
+from search import features, snapshots
+from search.methods import METHODS
+
+
+@pytest.mark.django_db
+def test_every_picture_is_the_first_answer_to_itself_through_the_api(
+    shared_data: Path, client: Client, worker: Callable[[], None]
+) -> None:
+    files = {add_image(data=path.read_bytes()).image.pk: path for path in sorted((shared_data / "caltech").rglob("*.jpg"))}
+    assert len(files) == 1_000
+    worker()
+    for space in METHODS:
+        assert features.pending(space) == 0
+        snapshots.build(space)
+    missed = [
+        (space, key)
+        for key, path in files.items()
+        for space in METHODS
+        if first_answer(client, path, space) != key
+    ]
+    assert not missed
+
+
+def first_answer(client: Client, path: Path, space: str) -> int:
+    with path.open("rb") as file:
+        answer = client.post("/api/search/image/", {"file": file, "method": space, "limit": 1})
+    assert answer.status_code == 200, answer.content
+    assert answer.json()["skipped"] == {}
+    return answer.json()["results"][0]["image"]["id"]
