@@ -41,11 +41,11 @@ def query_by_pixels(pixels: Pixels, method: str = ALL) -> Query:
 def query_by_image(image_id: int, method: str = ALL) -> Query:
     """A query by a stored picture, which is no answer to itself."""
     spaces = spaces_of(method)
-    features = Feature.objects.filter(image_id=image_id, space__in=spaces, data__isnull=False)
+    features = Feature.objects.filter(image_id=image_id, space__in=spaces)
     stored = {
         feature.space_id: bytes(feature.data)
         for feature in features
-        if feature.version == get_method(feature.space_id).version
+        if feature.data is not None and feature.version == get_method(feature.space_id).version
     }
     return Query(
         rows={space: get_method(space).queries(data) for space, data in stored.items()},

@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import partial
 
 from celery import Task
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
@@ -29,7 +29,7 @@ MOST_QUEUED = 3_200  # pictures; further ones wait in the database, where a swee
 STALE_AFTER = timedelta(minutes=2)  # no word of a picture for this long: its task is taken for lost
 
 
-def send(task: Task, *arguments: object) -> None:
+def send(task: Task[..., None], *arguments: object) -> None:
     """Queue a task. Without a broker it is only late: the next sweep finds the work in the database."""
     try:
         task.delay(*arguments)
@@ -51,7 +51,7 @@ def enqueue_extraction(ids: Sequence[int], batch_size: int = BATCH) -> None:
         transaction.on_commit(partial(send, tasks.extract, batch))
 
 
-def start_job(*, spaces: Sequence[str], force: bool = False, user: AbstractBaseUser | None = None) -> Job:
+def start_job(*, spaces: Sequence[str], force: bool = False, user: User | None = None) -> Job:
     """Start reindexing: extract what is missing (or everything, with ``force``), then build the indexes.
 
     Returns at once. Raises UnknownSpace.

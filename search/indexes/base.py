@@ -32,8 +32,11 @@ class Index(ABC):
         """Remove rows; keys that are not there are ignored."""
 
     @abstractmethod
-    def search(self, feature: Features, k: int) -> Matches:
-        """The ``min(k, len(self))`` nearest rows to one feature of shape ``(dimension,)``."""
+    def search(self, feature: Features, k: int, allowed: Keys | None = None) -> Matches:
+        """The ``min(k, len(self))`` nearest rows to one feature of shape ``(dimension,)``.
+
+        With ``allowed``, unique ascending keys, only those of them that are here are answers.
+        """
 
     @abstractmethod
     def within(self, feature: Features, radius: float) -> Matches:

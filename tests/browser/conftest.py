@@ -42,12 +42,12 @@ class Watched:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not chromium:
+def chromium() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not path:
         pytest.skip("needs Chromium, which is not installed here (apt-get install chromium)")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         # Playwright keeps an event loop in this thread; Django would take the tests for asynchronous code.
         before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
@@ -58,13 +58,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(browser: Browser, live_server) -> Iterator[Callable[..., Watched]]:
+def visit(chromium: Browser, live_server) -> Iterator[Callable[..., Watched]]:
     """Open a browser window; at the end, nothing may have gone wrong in any but what was asked for."""
     contexts: list[BrowserContext] = []
     opened: list[Watched] = []
 
     def window(expected: tuple[int, ...] = (), **options) -> Watched:
-        context = browser.new_context(**({"viewport": {"width": 1366, "height": 768}} | options))
+        context = chromium.new_context(**({"viewport": {"width": 1366, "height": 768}} | options))
         contexts.append(context)
         context.add_init_script(WATCH)
         context.set_default_timeout(20_000)
