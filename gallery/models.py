@@ -80,12 +80,22 @@ class Image(models.Model):
         return f"thumbnails/{self.sha256[:2]}/{self.sha256[2:4]}/{self.sha256}-{size}.webp"
 
     @property
+    def thumbnail_sizes(self) -> tuple[int, ...]:
+        """The sizes that there are: up to the first that holds the whole picture, which is never scaled up."""
+        longest = max(self.width, self.height)
+        return tuple(
+            size for size, smaller in zip(THUMBNAIL_SIZES, (0, *THUMBNAIL_SIZES), strict=False) if smaller < longest
+        )
+
+    @property
     def url(self) -> str:
         return default_storage.url(self.file_name)
 
     def thumbnail_url(self, size: int = 512) -> str:
         """A small picture to show; a placeholder until the worker has made it."""
-        return default_storage.url(self.thumbnail_name(size)) if self.thumbnailed else static("placeholder.svg")
+        if not self.thumbnailed:
+            return static("placeholder.svg")
+        return default_storage.url(self.thumbnail_name(min(size, self.thumbnail_sizes[-1])))
 
     @property
     def srcset(self) -> str:
@@ -93,7 +103,7 @@ class Image(models.Model):
         if not self.thumbnailed:
             return ""
         longest = max(self.width, self.height)
-        widths = {size: max(1, round(self.width * min(1, size / longest))) for size in THUMBNAIL_SIZES}
+        widths = {size: max(1, round(self.width * min(1, size / longest))) for size in self.thumbnail_sizes}
         return ", ".join(f"{self.thumbnail_url(size)} {width}w" for size, width in widths.items())
 
 

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from gallery.decoding import Decoded, Limits, decode
-from gallery.models import THUMBNAIL_SIZES, Image, Tag
+from gallery.models import Image, Tag
 from gallery.signals import images_added, images_deleted
 
 
@@ -117,7 +117,7 @@ def _remove_files(image: Image) -> None:
     with transaction.atomic():
         _lock_content(image.sha256)
         if not Image.objects.filter(sha256=image.sha256).exists():
-            for name in (image.file_name, *map(image.thumbnail_name, THUMBNAIL_SIZES)):
+            for name in (image.file_name, *map(image.thumbnail_name, image.thumbnail_sizes)):
                 default_storage.delete(name)
 
 

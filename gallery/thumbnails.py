@@ -9,7 +9,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from gallery.decoding import Decoded
-from gallery.models import THUMBNAIL_SIZES, Image
+from gallery.models import Image
 
 QUALITY = 82
 
@@ -17,7 +17,7 @@ QUALITY = 82
 def make_thumbnails(image: Image, decoded: Decoded) -> None:
     """Store every size, replacing what is there. The caller marks the image as ``thumbnailed``."""
     picture = PIL.Image.fromarray(decoded.pixels)
-    for size in sorted(THUMBNAIL_SIZES, reverse=True):
+    for size in sorted(image.thumbnail_sizes, reverse=True):
         picture.thumbnail((size, size), PIL.Image.Resampling.LANCZOS)
         out = BytesIO()
         picture.save(out, "WEBP", quality=QUALITY, method=2)

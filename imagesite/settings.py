@@ -171,6 +171,7 @@ REST_FRAMEWORK = {
         "upload": env.str("THROTTLE_UPLOAD", "") or None,
         "fetch": env.str("THROTTLE_FETCH", "60/min") or None,  # downloads from URLs that visitors name
     },
+    "NUM_PROXIES": env.int("NUM_PROXIES", 0),  # in front of this site; whose word on client addresses counts
     "EXCEPTION_HANDLER": "imagesite.api.error_body",
 }
 SPECTACULAR_SETTINGS = {

@@ -17,3 +17,6 @@ urlpatterns = [
     path("api/", include("imagesite.api_urls")),
     path("healthz", views.healthz, name="healthz"),
 ]
+
+handler400 = "imagesite.views.bad_request"
+handler500 = "imagesite.views.server_error"

@@ -17,6 +17,7 @@ from search.methods import METHODS
 from search.types import Pixels
 
 METHOD_CHOICES = [(ALL, "All together"), *((space, label) for space, (label, _) in METHODS.items())]
+NO_METHOD = f"There is no method “%(value)s”. Choose one of: {', '.join(dict(METHOD_CHOICES))}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Region:
 class SearchForm(forms.Form):
     """How to search: the parameters that every kind of search takes."""
 
-    method = forms.ChoiceField(choices=METHOD_CHOICES, required=False)
+    method = forms.ChoiceField(choices=METHOD_CHOICES, required=False, error_messages={"invalid_choice": NO_METHOD})
     limit = forms.IntegerField(min_value=1, required=False)
 
     def clean_method(self) -> str:

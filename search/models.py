@@ -68,6 +68,7 @@ class Extraction(models.Model):
 
     class Meta:
         ordering = ["image_id"]
+        verbose_name = "failed picture"
 
     def __str__(self) -> str:
         return f"Picture {self.image_id}"

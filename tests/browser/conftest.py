@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
+from django.core.wsgi import get_wsgi_application
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -57,8 +61,29 @@ def chromium() -> Iterator[Browser]:
         del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
+class Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = False  # so that closing waits for the last answer
+
+
+class Quiet(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 @pytest.fixture
-def visit(chromium: Browser, live_server) -> Iterator[Callable[..., Watched]]:
+def address(transactional_db: None) -> Iterator[str]:
+    """The whole site as it is served in earnest; Django's own test server would serve media and static files itself."""
+    server = make_server("127.0.0.1", 0, get_wsgi_application(), Server, Quiet)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def visit(chromium: Browser, address: str) -> Iterator[Callable[..., Watched]]:
     """Open a browser window; at the end, nothing may have gone wrong in any but what was asked for."""
     contexts: list[BrowserContext] = []
     opened: list[Watched] = []
@@ -68,7 +93,7 @@ def visit(chromium: Browser, live_server) -> Iterator[Callable[..., Watched]]:
         contexts.append(context)
         context.add_init_script(WATCH)
         context.set_default_timeout(20_000)
-        watched = Watched(context.new_page(), live_server.url)
+        watched = Watched(context.new_page(), address)
         opened.append(watched)
         note = watched.wrong.append
         page = watched.page
@@ -90,8 +115,8 @@ def note_bad(note: Callable[[str], None], answer) -> None:
 
 
 def _of_answer(line: str) -> bool:
-    """Answers of 400 and above are looked at as such; the console repeats them."""
-    return "the server responded with a status of" in line
+    """Requests that fail, or are answered with 400 and above, are noted as such; the console repeats them."""
+    return line.startswith("Failed to load resource")
 
 
 @pytest.fixture

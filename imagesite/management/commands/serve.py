@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
@@ -26,6 +27,7 @@ REACHED_AT = {str(IPv4Address(0)): "127.0.0.1", str(IPv6Address(0)): "::1"}
 
 class Command(BaseCommand):
     help = "Check, prepare and serve the site: web server and worker, until Ctrl-C."
+    requires_system_checks = []  # they compile the kernels; first what fails fast
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default=os.environ.get("HOST") or "127.0.0.1", help="environment: HOST")
@@ -36,10 +38,8 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         host, port = options["host"], _port(options["port"])
-        try:
-            self._prepare(host, port, options["no_samples"])
-        except KeyboardInterrupt:
-            sys.exit(130)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # preparing can be cut off anywhere, without a word
+        self._prepare(host, port, options["no_samples"])
         children = [
             Child("web server", web_command(host, port, options["workers"])),
             Child("worker", worker_command(options["concurrency"]), niceness=5),
@@ -53,7 +53,8 @@ class Command(BaseCommand):
         startup.check_folder(settings.DATA)
         startup.check_port(host, port)
         startup.check_database()
-        self._say("Preparing the database and the static files.")
+        self._say("Preparing the database, static files and search (a minute or two the first time).")
+        self.check()
         call_command("migrate", interactive=False, verbosity=0)
         startup.collect_static_files()
         startup.compile_methods()
