@@ -126,14 +126,22 @@ def store(new: Sequence[NewFeature]) -> None:
         heads = _lock_heads(by_space)
         alive = set(Image.objects.filter(pk__in={one.image_id for one in new}).values_list("pk", flat=True))
         for space, features in by_space.items():
+            changed = _changed(space, [one for one in features if one.image_id in alive])
             _number(
                 heads[space],
-                [
-                    Feature(space_id=space, version=one.version, image_id=one.image_id, data=one.data)
-                    for one in features
-                    if one.image_id in alive
-                ],
+                [Feature(space_id=space, version=one.version, image_id=one.image_id, data=one.data) for one in changed],
             )
+
+
+def _changed(space: str, features: Sequence[NewFeature]) -> list[NewFeature]:
+    """Those that differ from what is stored; the others are only marked fresh, so no index has to move."""
+    stored = Feature.objects.filter(space=space, image_id__in=[one.image_id for one in features])
+    before = {
+        (image_id, version): None if data is None else bytes(data)
+        for image_id, version, data in stored.values_list("image_id", "version", "data")
+    }
+    stored.filter(version__in={one.version for one in features}).update(stale=False)
+    return [one for one in features if before.get((one.image_id, one.version)) != one.data]
 
 
 def bury(ids: Sequence[int]) -> None:

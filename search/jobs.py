@@ -145,6 +145,7 @@ def sweep_missing(*, at_once: bool = False) -> int:
         found = found.exclude(Exists(_under_way().filter(image_id=OuterRef("pk"))))
     ids = list(found.values_list("pk", flat=True)[:MOST_QUEUED])
     if at_once:
+        Extraction.objects.filter(tries__lt=features.MAX_TRIES).exclude(image_id__in=found.values("pk")).delete()
         Extraction.objects.filter(pk__in=ids).update(enqueued_at=timezone.now() - STALE_AFTER)
     # A picture that was tried before goes alone: if it kills its worker, no other is taken for guilty.
     tried = set(Extraction.objects.filter(pk__in=ids, tries__gt=0).values_list("pk", flat=True))

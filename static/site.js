@@ -164,7 +164,7 @@ function addPage(form) {
 
   function settle(entry, request) {
     if (request.status === 200 || request.status === 400) {
-      const part = new DOMParser().parseFromString(request.responseText, "text/html").querySelector("li");
+      const part = new DOMParser().parseFromString(request.responseText, "text/html").querySelector("li.outcome");
       if (part) return entry.item.replaceWith(part);
     }
     const again = document.createElement("button");
@@ -172,7 +172,7 @@ function addPage(form) {
     again.textContent = "Try again";
     again.addEventListener("click", () => { entry.item.className = "outcome waiting"; queue.push(entry); run(); });
     entry.item.className = "outcome bad";
-    const reason = { 0: "The site cannot be reached. ", 403: "You are no longer logged in. ", 413: "Too large. " };
+    const reason = { 0: "The site cannot be reached. ", 200: "You are no longer logged in. ", 403: "You may not add pictures any more. ", 413: "Too large. " };
     return entry.item.querySelector(".what").replaceChildren(reason[request.status] ?? "Not added. ", again);
   }
 

@@ -17,17 +17,16 @@ from search.methods import METHODS
 def test_every_picture_is_the_first_answer_to_itself_through_the_api(
     shared_data: Path, client: Client, worker: Callable[[], None]
 ) -> None:
-    files = {add_image(data=path.read_bytes()).image.pk: path for path in sorted((shared_data / "caltech").rglob("*.jpg"))}
+    files = {
+        add_image(data=path.read_bytes()).image.pk: path for path in sorted((shared_data / "caltech").rglob("*.jpg"))
+    }
     assert len(files) == 1_000
     worker()
     for space in METHODS:
         assert features.pending(space) == 0
         snapshots.build(space)
     missed = [
-        (space, key)
-        for key, path in files.items()
-        for space in METHODS
-        if first_answer(client, path, space) != key
+        (space, key) for key, path in files.items() for space in METHODS if first_answer(client, path, space) != key
     ]
     assert not missed
 

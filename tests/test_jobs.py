@@ -31,15 +31,18 @@ def test_reindexing_extracts_what_is_missing_and_builds_every_index(worker: Work
     assert not Extraction.objects.exists()
 
 
-def test_force_extracts_again_what_is_there(worker: Worker) -> None:
-    add(3)
+def test_force_extracts_again_what_is_there_and_numbers_only_what_changed(worker: Worker) -> None:
+    ids = add(3)
     worker()
-    head = Space.objects.get(pk="phash").head
+    Feature.objects.filter(space="phash", image_id=ids[0]).update(data=bytes(128))
     job = jobs.start_job(spaces=["phash"], force=True)
+    assert features.pending("phash") == 0
     worker()
     job.refresh_from_db()
     assert (job.state, job.total) == ("done", 3)
-    assert Space.objects.get(pk="phash").head == head + 3
+    assert Space.objects.get(pk="phash").head == 3 + 1
+    assert Feature.objects.get(space="phash", image_id=ids[0]).sequence == 4
+    assert not Feature.objects.filter(stale=True).exists()
     assert Space.objects.get(pk="color").head == 3
 
 

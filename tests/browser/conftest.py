@@ -13,7 +13,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
 from django.core.wsgi import get_wsgi_application
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, Response, sync_playwright
 
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
@@ -98,7 +98,7 @@ def visit(chromium: Browser, address: str) -> Iterator[Callable[..., Watched]]:
         note = watched.wrong.append
         page = watched.page
         page.on("pageerror", lambda error: note(f"error: {error}"))
-        page.on("requestfailed", lambda request: note(f"failed: {request.url} {request.failure}"))
+        page.on("requestfailed", lambda request: _given_up(request) or note(f"failed: {request.url}"))
         page.on("response", lambda answer: answer.status in expected or answer.ok or note_bad(note, answer))
         page.on("console", lambda line: line.type == "error" and not _of_answer(line.text) and note(line.text))
         return watched
@@ -109,9 +109,14 @@ def visit(chromium: Browser, address: str) -> Iterator[Callable[..., Watched]]:
     assert [wrong for watched in opened for wrong in watched.wrong] == []
 
 
-def note_bad(note: Callable[[str], None], answer) -> None:
+def note_bad(note: Callable[[str], None], answer: Response) -> None:
     if answer.status >= 400:
         note(f"{answer.status} {answer.url}")
+
+
+def _given_up(request: Request) -> bool:
+    """A browser that goes on to another page drops what it was still loading."""
+    return request.failure == "net::ERR_ABORTED"
 
 
 def _of_answer(line: str) -> bool:
