@@ -1,25 +1,21 @@
-"""An approximate graph index, HNSW (Malkov and Yashunin 2018), kept by hnswlib."""
+"""An approximate graph index, HNSW (Malkov and Yashunin 2018), grown and kept by hnswlib."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import ClassVar, Self
 
-import hnswlib
 import numpy as np
 
-from search.exceptions import SnapshotDamaged
 from search.indexes.arrays import load_arrays, save_arrays
 from search.indexes.base import Index
-from search.indexes.brute import BruteIndex
+from search.indexes.hnsw_graph import LINKS, SEARCH_WIDTH, GrowingGraph, SavedGraph, damaged
 from search.indexes.metrics import checked_query, checked_rows, last_of_each
 from search.types import Features, Keys, Matches
 
-LINKS = 16
-BUILD_WIDTH = 200
-SEARCH_WIDTH = 200
-SEED = 20180330
 SCAN_BELOW = 2000
+SCAN_STEPS = 10  # rows are scanned in the time in which a search grows wider by one
+ROOM = 2000
 FORMAT = 1
 GRAPH = "graph.bin"
 
@@ -27,8 +23,9 @@ GRAPH = "graph.bin"
 class HNSWIndex(Index):
     """Euclidean distance; the graph's labels are slots, which removed rows leave to new ones.
 
-    A small index is scanned, and so is any where the graph cannot give enough rows, so that there are
-    never fewer than asked for. A graph with more dead rows than live ones is built anew.
+    A small index is scanned, and so are few allowed rows, and any index where the graph cannot give enough, so
+    that there are never fewer results than asked for. A graph with more dead rows than live ones is built anew.
+    What was loaded is searched as it was saved; the first change hands it to hnswlib.
     """
 
     metrics: ClassVar[frozenset[str]] = frozenset({"euclidean"})
@@ -36,145 +33,170 @@ class HNSWIndex(Index):
 
     def __init__(self, metric: str, dimension: int) -> None:
         super().__init__(metric, dimension)
-        self._scan: BruteIndex | None = None
-        self._clear(SCAN_BELOW)
+        self._slots: dict[int, int]
+        self._free: list[int]
+        self._owners: Keys
+        self._graph: GrowingGraph | SavedGraph
+        self._clear(ROOM)
 
     def add(self, keys: Keys, features: Features) -> None:
         keys, features = last_of_each(keys, checked_rows(self.metric, self.dimension, features))
         if not len(keys):
             return
-        self._scan = None
+        graph = self._thawed()
         slots = np.fromiter((self._slot(key) for key in keys.tolist()), np.int64, len(keys))
-        self._make_room()
+        graph.add(slots, features)
+        more = np.empty(len(graph.rows) - len(self._owners), np.int64)
+        self._owners = np.concatenate((self._owners, more)) if len(more) else self._owners
         self._owners[slots] = keys
-        # hnswlib brings a dead label back to life when it is added again.
-        self._graph.add_items(features, slots)
+        self._changed()
 
     def remove(self, keys: Keys) -> None:
-        self._scan = None
+        graph = self._thawed()
         for key in np.asarray(keys).tolist():
             slot = self._slots.pop(key, None)
             if slot is not None:
-                self._graph.mark_deleted(slot)
+                graph.remove(slot)
                 self._free.append(slot)
-        if len(self._free) > max(len(self), SCAN_BELOW):
-            self._rebuild()
+        self._changed()
+        if len(self._free) > max(len(self), ROOM):
+            keys, slots = self._directory()
+            rows = graph.rows[slots]
+            self._clear(len(keys))
+            self.add(keys, rows)
 
-    def search(self, feature: Features, k: int) -> Matches:
+    def search(self, feature: Features, k: int, allowed: Keys | None = None) -> Matches:
         query = checked_query(self.metric, self.dimension, feature)
-        if min(k, len(self)) <= 0:
+        most = len(self) if allowed is None else min(len(self), len(allowed))
+        if min(k, most) <= 0:
             return Matches.none()
-        # The last of the rows that a graph finds are the doubtful ones.
-        width = max(SEARCH_WIDTH, 2 * k)
-        if len(self) <= SCAN_BELOW or 4 * width > len(self):
-            return self._exact().search(query, k)
-        found = self._ask(query, k if width == SEARCH_WIDTH else width)
-        return Matches(found.keys[:k], found.distances[:k])
+        width = width_for(k, most / len(self))
+        while most > max(SCAN_BELOW, SCAN_STEPS * width):
+            found = self._ask(query, width, allowed)
+            if len(found) >= min(k, most):
+                return Matches(found.keys[:k], found.distances[:k])
+            width *= 4
+        return self._scan(query, self._places(allowed), k)
 
     def within(self, feature: Features, radius: float) -> Matches:
         query = checked_query(self.metric, self.dimension, feature)
-        k = SEARCH_WIDTH
-        while len(self) > SCAN_BELOW and 4 * k <= len(self):
-            found = self._ask(query, k)
-            if found.distances[-1] > radius:
-                inside = found.distances <= radius
-                return Matches(found.keys[inside], found.distances[inside])
-            k *= 2
-        return self._exact().within(query, radius)
+        width = SEARCH_WIDTH
+        while len(self) > max(SCAN_BELOW, SCAN_STEPS * width):
+            found = self._ask(query, width)
+            if len(found) == width and found.distances[-1] > radius:
+                return cut(found, radius)
+            width *= 2
+        return cut(self._scan(query, self._places(None), len(self)), radius)
 
     def keys(self) -> Keys:
-        return np.sort(np.fromiter(self._slots, np.int64, len(self._slots)))
+        return self._directory()[0].copy()
 
     def save(self, folder: Path) -> None:
-        graph = folder / GRAPH
-        self._graph.save_index(str(graph))
-        head = np.array([FORMAT, self.dimension, LINKS, graph.stat().st_size], np.int64)
-        free = np.array(self._free, np.int64)
-        save_arrays(folder, {"owners": self._owners[: self._used], "free": free, "head": head})
+        path = folder / GRAPH
+        self._thawed().save(path)
+        head = np.array([FORMAT, self.dimension, LINKS, path.stat().st_size], np.int64)
+        used = len(self._slots) + len(self._free)
+        save_arrays(folder, {"owners": self._owners[:used], "head": head})
 
     @classmethod
     def load(cls, folder: Path, metric: str, dimension: int) -> Self:
-        owners, free, head = load_arrays(folder, ("owners", "free", "head"))
+        owners, head = load_arrays(folder, ("owners", "head"))
         size = (folder / GRAPH).stat().st_size if (folder / GRAPH).is_file() else 0
         if head.tolist() != [FORMAT, dimension, LINKS, size]:
-            raise SnapshotDamaged("The saved graph has another format or dimension; build the index again.")
+            raise damaged()
+        graph = SavedGraph(folder / GRAPH, dimension)
+        if not np.array_equal(np.sort(graph.labels), np.arange(len(owners))):
+            raise damaged()
         index = cls(metric, dimension)
-        index._graph = read_graph(folder / GRAPH, dimension, len(owners))
-        index._owners, index._used, index._free = owners, len(owners), free.tolist()
-        dead = set(index._free)
-        index._slots = {key: slot for slot, key in enumerate(owners.tolist()) if slot not in dead}
-        if index._graph.get_current_count() != len(owners) or len(index._slots) + len(free) != len(owners):
-            raise SnapshotDamaged("The saved graph does not fit its keys; build the index again.")
+        index._graph, index._owners = graph, owners[graph.labels]
+        live = np.flatnonzero(~graph.dead)
+        index._size, index._sorted = len(live), ordered(index._owners[live], live)
         return index
 
     def __len__(self) -> int:
-        return len(self._slots)
+        return self._size
 
     def _clear(self, room: int) -> None:
-        self._slots: dict[int, int] = {}
-        self._free: list[int] = []
-        self._owners: Keys = np.empty(room, np.int64)
-        self._used = 0
-        self._scan = None
-        self._graph = hnswlib.Index(space="l2", dim=self.dimension)
-        self._graph.init_index(room, M=LINKS, ef_construction=BUILD_WIDTH, random_seed=SEED)
-        self._graph.set_ef(SEARCH_WIDTH)
+        self._slots, self._free = {}, []
+        self._owners = np.empty(room, np.int64)
+        self._graph = GrowingGraph(self.dimension, room)
+        self._changed()
+
+    def _changed(self) -> None:
+        self._size = len(self._slots)
+        self._sorted: tuple[Keys, Keys] | None = None
+
+    def _thawed(self) -> GrowingGraph:
+        """The graph for changes; what was loaded is handed to hnswlib first."""
+        saved = self._graph
+        if isinstance(saved, GrowingGraph):
+            return saved
+        graph = GrowingGraph.thawed(saved)
+        keys, places = self._directory()
+        self._slots = dict(zip(keys.tolist(), saved.labels[places].tolist(), strict=True))
+        self._free = saved.labels[saved.dead].tolist()
+        owners = np.empty_like(self._owners)
+        owners[saved.labels] = self._owners
+        self._graph, self._owners = graph, owners
+        self._changed()
+        return graph
 
     def _slot(self, key: int) -> int:
         """The slot of a key; a new key takes a dead row's or the next."""
         if key not in self._slots:
-            if self._free:
-                self._slots[key] = self._free.pop()
-            else:
-                self._slots[key] = self._used
-                self._used += 1
+            # Every slot below the next is either taken or free.
+            self._slots[key] = self._free.pop() if self._free else len(self._slots)
         return self._slots[key]
 
-    def _make_room(self) -> None:
-        room = max(self._used, 2 * len(self._owners))
-        if self._used > len(self._owners):
-            self._owners = np.concatenate((self._owners, np.empty(room - len(self._owners), np.int64)))
-        if self._used > self._graph.get_max_elements():
-            self._graph.resize_index(room)
+    def _directory(self) -> tuple[Keys, Keys]:
+        """All keys, ascending, and where in the graph each has its row."""
+        if self._sorted is None:
+            keys = np.fromiter(self._slots, np.int64, len(self._slots))
+            self._sorted = ordered(keys, np.fromiter(self._slots.values(), np.int64, len(keys)))
+        return self._sorted
 
-    def _rebuild(self) -> None:
-        keys, rows = self._live()
-        self._clear(max(len(keys), SCAN_BELOW))
-        self.add(keys, rows)
+    def _places(self, allowed: Keys | None) -> Keys:
+        """Where the allowed rows are, or all, in the order of their keys."""
+        keys, places = self._directory()
+        if allowed is None:
+            return places
+        at = np.minimum(np.searchsorted(keys, allowed), len(keys) - 1)
+        here: Keys = places[at[keys[at] == allowed]]
+        return here
 
-    def _live(self) -> tuple[Keys, Features]:
-        keys = np.fromiter(self._slots, np.int64, len(self._slots))
-        slots = np.fromiter(self._slots.values(), np.int64, len(self._slots))
-        rows = self._graph.get_items(slots, return_type="numpy") if len(slots) else []
-        return keys, np.asarray(rows, np.float32).reshape(-1, self.dimension)
+    def _ask(self, query: Features, width: int, allowed: Keys | None = None) -> Matches:
+        """The allowed of the ``width`` nearest rows by the graph; none where it does not reach so many."""
+        places, squares = self._graph.nearest(query, width)
+        keys = self._owners[places]
+        if allowed is not None:
+            inside = allowed[np.minimum(np.searchsorted(allowed, keys), len(allowed) - 1)] == keys
+            keys, squares = keys[inside], squares[inside]
+        return Matches.ranked(keys, np.sqrt(squares.astype(np.float64)))
 
-    def _exact(self) -> BruteIndex:
-        """All rows for a scan; kept until the next change if they are few."""
-        scan = self._scan
-        if scan is None:
-            scan = BruteIndex(self.metric, self.dimension)
-            scan.add(*self._live())
-            if len(self) <= SCAN_BELOW:
-                self._scan = scan
-        return scan
-
-    def _ask(self, query: Features, k: int) -> Matches:
-        """The k nearest by the graph, or by a scan where it does not reach so many."""
-        try:
-            labels, squares = self._graph.knn_query(query, k=k, num_threads=1)
-        except RuntimeError:
-            return self._exact().search(query, k)
-        return Matches.ranked(self._owners[labels[0]], np.sqrt(squares[0].astype(np.float64)))
+    def _scan(self, query: Features, places: Keys, k: int) -> Matches:
+        """The ``k`` nearest of the rows at these places, exactly."""
+        squares = self._graph.measure(query, places)
+        if 0 < k < len(squares):
+            # All rows as near as the k-th take part, so that ties are decided by key.
+            chosen = squares <= np.partition(squares, k - 1)[k - 1]
+            places, squares = places[chosen], squares[chosen]
+        return Matches.ranked(self._owners[places], np.sqrt(squares.astype(np.float64)), k)
 
 
-def read_graph(path: Path, dimension: int, count: int) -> hnswlib.Index:
-    """The saved graph. Raises ``SnapshotDamaged``; damage within the file is for a checksum to find."""
-    # hnswlib frees an initialised graph twice when it cannot load over it.
-    graph = hnswlib.Index(space="l2", dim=dimension)
-    try:
-        graph.load_index(str(path), max_elements=max(count, SCAN_BELOW))
-    except (RuntimeError, MemoryError) as error:
-        raise SnapshotDamaged(f"The graph cannot be read, build the index again: {error}") from error
-    # The width of a search is not in the file.
-    graph.set_ef(SEARCH_WIDTH)
-    return graph
+def width_for(k: int, share: float) -> int:
+    """How many rows to ask for, so that ``k`` of them are in a share that is allowed.
+
+    The last of the rows that a graph finds are the doubtful ones, so there must be some to spare.
+    """
+    return max(SEARCH_WIDTH, int(2 * k / share) if share == 1 else int(4 * k / share))
+
+
+def cut(found: Matches, radius: float) -> Matches:
+    inside = found.distances <= radius
+    return Matches(found.keys[inside], found.distances[inside])
+
+
+def ordered(keys: Keys, places: Keys) -> tuple[Keys, Keys]:
+    """Both in the order of the keys."""
+    order = np.argsort(keys)
+    return keys[order], places[order]

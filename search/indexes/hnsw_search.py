@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 import numba
 import numpy as np
 
-from search.indexes.compiled import Int, compiled, config, entry, types
+from search.indexes.compiled import Int, compiled, entry, types
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -95,7 +95,8 @@ def descend(words: Any, floats: Any, layout: Any, upper: Any, query: Any) -> Int
 def nearest(words: Any, floats: Any, layout: Any, upper: Any, query: Any, found: Any, squares: Any) -> Int:
     """Fill ``found`` and ``squares``, in no order, with the nearest live rows; returns how many there are.
 
-    ``words`` and ``floats`` are the same memory; for ``layout`` and ``upper`` see hnsw_graph.py.
+    ``words`` and ``floats`` are the same memory, in which a row begins at ``start + place * stride``: the number
+    of its links, the links, and ``row`` words on its numbers. For ``upper`` see ``find_upper``.
     """
     start, stride, row, _, _ = layout
     width = len(found)
@@ -134,9 +135,19 @@ def nearest(words: Any, floats: Any, layout: Any, upper: Any, query: Any, found:
     return kept
 
 
+@entry(types.void(FLOATS, types.int64, types.int64, PLACES, FLOATS, SQUARES))
+def measure(floats: Any, first: Int, stride: Int, places: Any, query: Any, squares: Any) -> None:
+    """Squared distances of the query to the rows at these places; the first row begins at ``first``."""
+    for i in range(len(places)):
+        squares[i] = squared(query, floats, first + places[i] * stride)
+
+
 @entry(types.boolean(WORDS, types.int64, types.int64, PLACES))
 def find_upper(words: Any, start: Int, per_level: Int, upper: Any) -> bool:
-    """Fill ``upper`` with the places of each row's links above the lowest layer; false if they do not fit."""
+    """Fill ``upper`` with where each row's links above the lowest layer begin; false if the file is cut.
+
+    The last of ``upper`` is ``per_level``, the words that a row's links take in one layer.
+    """
     at = start
     for i in range(len(upper) - 1):
         if at >= len(words):
@@ -145,3 +156,36 @@ def find_upper(words: Any, start: Int, per_level: Int, upper: Any) -> bool:
         at += 1 + np.int64(words[at]) // 4
     upper[len(upper) - 1] = per_level
     return bool(at == len(words))
+
+
+@compiled
+def check_list(words: Any, links: Int, most: Int, count: Int) -> bool:
+    """Whether a list of links has a possible length and leads to rows only."""
+    length = words[links] & COUNT
+    inside = length <= most
+    for i in range(1, min(length, most) + 1):
+        inside = inside and words[links + i] < count
+    return bool(inside)
+
+
+@entry(types.boolean(WORDS, LAYOUT, types.int64, PLACES))
+def check_links(words: Any, layout: Any, most: Int, upper: Any) -> bool:
+    """Whether no link leads out of the graph, in any layer, and the walk can start on the highest."""
+    start, stride, _, at, levels = layout
+    count, per_level = len(upper) - 1, upper[len(upper) - 1]
+    for place in range(count):
+        if not check_list(words, start + place * stride, most, count):
+            return False
+        size = np.int64(words[upper[place] - 1]) // 4
+        if size % per_level != 0:
+            return False
+        for level in range(size // per_level):
+            links = upper[place] + level * per_level
+            if not check_list(words, links, per_level - 1, count):
+                return False
+            # A link of a layer must lead to a row that has this layer.
+            for i in range(1, (words[links] & COUNT) + 1):
+                other = np.int64(words[links + i])
+                if np.int64(words[upper[other] - 1]) // 4 < (level + 1) * per_level:
+                    return False
+    return bool(count == 0 or np.int64(words[upper[at] - 1]) // 4 >= levels * per_level)

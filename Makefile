@@ -1,0 +1,51 @@
+# `make run` serves the site, `make test` tests it; `make help` tells the rest.
+# PORT, HOST and IMAGESITE_DATA work as variables of make or of the environment.
+
+PYTHON ?= python3
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+MANAGE := $(VENV)/bin/python manage.py
+CODE := imagesite gallery search
+
+.PHONY: help run test lint bench admin
+.DELETE_ON_ERROR:
+
+help: ## what there is
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
+
+run: $(VENV)/core.stamp ## set up and serve the site on http://127.0.0.1:8000 (PORT=8001 for another port)
+	@exec $(MANAGE) serve
+
+test: $(VENV)/dev.stamp ## set up and run the tests (ARGS="-k word" for some of them)
+	@exec $(VENV)/bin/python -m pytest $(ARGS)
+
+lint: $(VENV)/dev.stamp ## check style and types
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+bench: $(VENV)/dev.stamp ## measure speed
+	@exec $(VENV)/bin/python -m benchmarks.speed $(ARGS)
+
+admin: $(VENV)/core.stamp ## make an account that may do everything
+	@$(MANAGE) migrate --verbosity 0
+	@exec $(MANAGE) createsuperuser
+
+# A stamp is as new as the last installation, so pip runs only when a list of requirements has changed.
+$(VENV)/core.stamp: requirements-core.txt
+$(VENV)/dev.stamp: requirements-dev.txt requirements-core.txt
+$(VENV)/%.stamp: | $(VENV)/bin/python
+	@echo "Installing $< (some minutes the first time)."
+	@$(PIP) install --requirement $<
+	@touch $@
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || \
+	  { echo "Python 3.11, 3.12 or 3.13 is needed; $(PYTHON) is another or is missing. Name one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "Python's venv module is missing: sudo apt install python3-venv" >&2; exit 1; }
+	@command -v c++ >/dev/null || \
+	  { echo "A C++ compiler is needed to install hnswlib: sudo apt install g++" >&2; exit 1; }
+	@$(PYTHON) -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null || \
+	  { echo "Python's headers are needed to install hnswlib: sudo apt install python3-dev" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV)
