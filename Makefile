@@ -5,7 +5,6 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 MANAGE := $(VENV)/bin/python manage.py
-CODE := imagesite gallery search
 
 .PHONY: help run test lint bench admin
 .DELETE_ON_ERROR:
@@ -24,8 +23,8 @@ lint: $(VENV)/dev.stamp ## check style and types
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-bench: $(VENV)/dev.stamp ## measure speed
-	@exec $(VENV)/bin/python -m benchmarks.speed $(ARGS)
+bench: $(VENV)/dev.stamp ## measure speed (PICTURES=folder for your own pictures)
+	@exec $(VENV)/bin/python -m benchmarks.speed $(PICTURES)
 
 admin: $(VENV)/core.stamp ## make an account that may do everything
 	@$(MANAGE) migrate --verbosity 0
@@ -34,12 +33,12 @@ admin: $(VENV)/core.stamp ## make an account that may do everything
 # A stamp is as new as the last installation, so pip runs only when a list of requirements has changed.
 $(VENV)/core.stamp: requirements-core.txt
 $(VENV)/dev.stamp: requirements-dev.txt requirements-core.txt
-$(VENV)/%.stamp: | $(VENV)/bin/python
+$(VENV)/%.stamp: | $(VENV)/python.stamp
 	@echo "Installing $< (some minutes the first time)."
 	@$(PIP) install --requirement $<
 	@touch $@
 
-$(VENV)/bin/python:
+$(VENV)/python.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || \
 	  { echo "Python 3.11, 3.12 or 3.13 is needed; $(PYTHON) is another or is missing. Name one: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
@@ -49,3 +48,4 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null || \
 	  { echo "Python's headers are needed to install hnswlib: sudo apt install python3-dev" >&2; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@

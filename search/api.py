@@ -15,7 +15,7 @@ from rest_framework.parsers import BaseParser, FormParser, MultiPartParser
 from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle, UserRateThrottle
+from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from gallery.api import ImageAnswer, refused
@@ -29,6 +29,7 @@ from search.exceptions import UnknownSpace
 from search.forms import METHOD_CHOICES, PictureSearchForm, SearchForm
 from search.models import Job, Snapshot
 from search.snapshots import unfit
+from search.throttles import FetchThrottle
 from search.types import Result
 
 NO_TEXT = {"semantic": "No text model is installed, so words cannot be searched for. Search by a picture."}
@@ -139,16 +140,6 @@ class JobAnswer(serializers.ModelSerializer[Job]):
 
     def get_url(self, job: Job) -> str:
         return str(self.context["request"].build_absolute_uri(reverse("api:job", args=[job.pk])))
-
-
-class FetchThrottle(UserRateThrottle):
-    """Counts only requests that make this site download something."""
-
-    scope = "fetch"
-
-    def get_cache_key(self, request: Request, view: APIView) -> str | None:
-        sent: Any = request.data
-        return super().get_cache_key(request, view) if sent.get("url") else None
 
 
 class Similar(APIView):

@@ -88,6 +88,7 @@ class PictureSearchForm(SearchForm):
     def pixels(self) -> Pixels:
         """The query picture, or the part of it. Raises ImageRejected or FetchFailed."""
         upload, region = self.cleaned_data["file"], self.cleaned_data["region"]
-        data = upload.read() if upload else fetch(self.cleaned_data["url"])
+        # One byte more than is allowed is enough to be refused: nothing larger is read into memory.
+        data = upload.read(settings.MAX_IMAGE_BYTES + 1) if upload else fetch(self.cleaned_data["url"])
         pixels = decode(data, limits=limits()).pixels
         return region.cut(pixels) if region else pixels

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
@@ -12,6 +14,7 @@ from gallery.views import wants_part
 from search.engine import query_by_pixels, search
 from search.exceptions import SearchError
 from search.forms import PictureSearchForm
+from search.throttles import FetchThrottle
 from search.types import Result
 
 
@@ -21,6 +24,8 @@ def search_page(request: HttpRequest) -> HttpResponse:
     if request.method == "GET":
         return render(request, "search/search.html", {"form": PictureSearchForm()})
     form = PictureSearchForm(request.POST, request.FILES)
+    if not FetchThrottle().allow_request(cast(Any, request), cast(Any, None)):
+        form.add_error("url", "Too many addresses in a short time. Wait a minute, or upload the picture.")
     result = _result(form) if form.is_valid() else None
     template = "search/_answer.html" if wants_part(request) else "search/search.html"
     return render(request, template, {"form": form, "result": result}, status=200 if result else 400)

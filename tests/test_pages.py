@@ -246,3 +246,15 @@ def test_pages_for_bad_times_need_no_request(template):
     page = render_to_string(template)
     assert "Go to the gallery" in page
     assert "{%" not in page
+
+
+def test_downloads_that_visitors_ask_for_are_counted(client, monkeypatch):
+    from django.core.cache import cache
+
+    from search.throttles import FetchThrottle
+
+    cache.clear()
+    monkeypatch.setitem(FetchThrottle.THROTTLE_RATES, "fetch", "2/min")
+    answers = [client.post("/search/", {"url": "http://127.0.0.1/a.jpg"}) for _ in range(3)]
+    assert ["Too many addresses" in answer.text for answer in answers] == [False, False, True]
+    cache.clear()
