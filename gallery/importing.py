@@ -15,6 +15,9 @@ from gallery import services
 from gallery.exceptions import ImageRejected
 
 
+TOLD_AT_ONCE = 32  # new pictures, so that one message to the workers serves many
+
+
 class Fate(Enum):
     ADDED = "added"
     KNOWN = "there already"
@@ -29,6 +32,7 @@ class Outcome:
     fate: Fate
     code: str = ""
     reason: str = ""
+    new_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +45,17 @@ class Found:
 
 def import_pictures(paths: Iterable[str], *, recursive: bool, tags: Sequence[str]) -> Iterator[Outcome]:
     """Add each file that is a picture. Raises OSError if the site cannot store any more."""
-    for found in find(paths, recursive=recursive):
-        if found.problem:
-            yield Outcome(found.path, Fate.REJECTED, "unreadable", found.problem)
-        else:
-            yield _import(found.path, tags)
+    untold: list[int] = []
+    try:
+        for found in find(paths, recursive=recursive):
+            outcome = _import(found, tags)
+            untold += [outcome.new_id] if outcome.new_id else []
+            if len(untold) >= TOLD_AT_ONCE:
+                services.tell_added(ids=untold)
+                untold = []
+            yield outcome
+    finally:
+        services.tell_added(ids=untold)
 
 
 def find(paths: Iterable[str], *, recursive: bool) -> Iterator[Found]:
@@ -80,7 +90,10 @@ def _is_own(folder: str) -> bool:
     return Path(folder).resolve() == Path(settings.MEDIA_ROOT)
 
 
-def _import(path: str, tags: Sequence[str]) -> Outcome:
+def _import(found: Found, tags: Sequence[str]) -> Outcome:
+    path = found.path
+    if found.problem:
+        return Outcome(path, Fate.REJECTED, "unreadable", found.problem)
     try:
         data = _read(path)
     except OSError as error:
@@ -88,10 +101,10 @@ def _import(path: str, tags: Sequence[str]) -> Outcome:
     except ImageRejected as error:
         return Outcome(path, Fate.REJECTED, error.code, str(error))
     try:
-        added = services.add_image(data=data, file_name=path, tags=tags)
+        added = services.add_image(data=data, file_name=path, tags=tags, tell=False)
     except ImageRejected as error:
         return Outcome(path, Fate.REJECTED, error.code, str(error))
-    return Outcome(path, Fate.ADDED if added.created else Fate.KNOWN)
+    return Outcome(path, Fate.ADDED, new_id=added.image.pk) if added.created else Outcome(path, Fate.KNOWN)
 
 
 def _read(path: str) -> bytes:

@@ -36,10 +36,13 @@ def limits() -> Limits:
     )
 
 
-def add_image(*, data: bytes, title: str = "", file_name: str = "", tags: Sequence[str] = ()) -> Added:
+def add_image(
+    *, data: bytes, title: str = "", file_name: str = "", tags: Sequence[str] = (), tell: bool = True
+) -> Added:
     """Store a picture, or find the one with the same bytes, which is left as it is.
 
     Raises ImageRejected, and stores nothing, if ``data`` is not a picture that this site takes.
+    A caller that adds many sets ``tell`` to False, and calls ``tell_added`` for many at once.
     """
     sha256 = hashlib.sha256(data).hexdigest()
     if existing := Image.objects.filter(sha256=sha256).first():
@@ -53,8 +56,15 @@ def add_image(*, data: bytes, title: str = "", file_name: str = "", tags: Sequen
         default_storage.save(image.file_name, ContentFile(data))
         image.save()
         set_tags(image=image, names=tags)
-        images_added.send(Image, ids=[image.pk])
+        if tell:
+            images_added.send(Image, ids=[image.pk])
     return Added(image, created=True)
+
+
+def tell_added(*, ids: Sequence[int]) -> None:
+    """Let others know of new pictures. One that nobody is told of is found by the next sweep."""
+    with transaction.atomic():
+        images_added.send(Image, ids=list(ids))
 
 
 def update_image(*, image: Image, title: str | None = None, tags: Sequence[str] | None = None) -> None:

@@ -194,7 +194,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
     "data_folder_in": str(QUEUE_DIR / "messages"),
     "data_folder_out": str(QUEUE_DIR / "messages"),
     "control_folder": str(QUEUE_DIR / "control"),
-    "polling_interval": 0.1,  # seconds; one message is taken each time
+    "polling_interval": 0.05,  # seconds; one message is taken each time
 }
 if CELERY_BROKER_URL.startswith("redis"):
     # What a killed worker held comes back within seconds; a live task may take up to the visibility timeout.
