@@ -14,7 +14,6 @@ from django.conf import settings
 from gallery import services
 from gallery.exceptions import ImageRejected
 
-
 TOLD_AT_ONCE = 32  # new pictures, so that one message to the workers serves many
 
 

@@ -43,17 +43,23 @@ class BruteIndex(Index):
                 self._keys[slot], self._rows[slot] = self._keys[last], self._rows[last]
                 self._slots[int(self._keys[last])] = slot
 
-    def search(self, feature: Features, k: int) -> Matches:
-        distances = self._distances(feature)
-        k = min(k, len(self))
+    def search(self, feature: Features, k: int, allowed: Keys | None = None) -> Matches:
+        query = checked_query(self.metric, self.dimension, feature)
+        keys, rows = self._live() if allowed is None else self._those(np.asarray(allowed, np.int64))
+        k = min(k, len(keys))
         if k <= 0:
             return Matches.none()
+        distances = METRICS[self.metric].distances(query, rows)
         # All rows as near as the k-th take part, so that ties are decided by key.
-        return self._ranked(distances, distances <= np.partition(distances, k - 1)[k - 1], k)
+        chosen = distances <= np.partition(distances, k - 1)[k - 1]
+        return Matches.ranked(keys[chosen], distances[chosen], k)
 
     def within(self, feature: Features, radius: float) -> Matches:
-        distances = self._distances(feature)
-        return self._ranked(distances, distances <= radius, None)
+        query = checked_query(self.metric, self.dimension, feature)
+        keys, rows = self._live()
+        distances = METRICS[self.metric].distances(query, rows)
+        chosen = distances <= radius
+        return Matches.ranked(keys[chosen], distances[chosen])
 
     def keys(self) -> Keys:
         return np.sort(self._keys[: len(self)])
@@ -89,9 +95,14 @@ class BruteIndex(Index):
             self._keys, self._rows = np.empty(size, np.int64), np.empty((size, self.dimension), rows.dtype)
             self._keys[: len(keys)], self._rows[: len(rows)] = keys, rows
 
-    def _distances(self, feature: Features) -> NDArray[np.float64]:
-        query = checked_query(self.metric, self.dimension, feature)
-        return METRICS[self.metric].distances(query, self._rows[: len(self)])
+    def _live(self) -> tuple[Keys, Features]:
+        return self._keys[: len(self)], self._rows[: len(self)]
 
-    def _ranked(self, distances: NDArray[np.float64], chosen: NDArray[np.bool_], k: int | None) -> Matches:
-        return Matches.ranked(self._keys[: len(self)][chosen], distances[chosen], k)
+    def _those(self, allowed: Keys) -> tuple[Keys, Features]:
+        """What is here of the allowed keys."""
+        keys, rows = self._live()
+        if len(allowed) < len(keys) // 8:
+            slots = [self._slots[key] for key in allowed.tolist() if key in self._slots]
+        else:
+            slots = np.flatnonzero(np.isin(keys, allowed)).tolist()
+        return keys[slots], rows[slots]

@@ -14,7 +14,8 @@ from search.indexes.metrics import checked_query, checked_rows, last_of_each
 from search.types import Features, Keys, Matches
 
 SCAN_BELOW = 2000
-SCAN_STEPS = 10  # rows are scanned in the time in which a search grows wider by one
+SCAN_ALLOWED = 60_000  # some 6 ms; a graph finds less of what is allowed than of everything
+SCAN_STEPS = 10  # rows and more are scanned in the time in which a search of the graph grows wider by one
 ROOM = 2000
 FORMAT = 1
 GRAPH = "graph.bin"
@@ -70,8 +71,11 @@ class HNSWIndex(Index):
         most = len(self) if allowed is None else min(len(self), len(allowed))
         if min(k, most) <= 0:
             return Matches.none()
-        width = width_for(k, most / len(self))
-        while most > max(SCAN_BELOW, SCAN_STEPS * width):
+        # The last of the rows that a graph finds are the doubtful ones.
+        width = k if 2 * k <= SEARCH_WIDTH else 2 * k
+        if allowed is not None:
+            width = max(4 * SEARCH_WIDTH, 4 * k * len(self) // most)
+        while most > max(SCAN_BELOW if allowed is None else SCAN_ALLOWED, SCAN_STEPS * width):
             found = self._ask(query, width, allowed)
             if len(found) >= min(k, most):
                 return Matches(found.keys[:k], found.distances[:k])
@@ -83,7 +87,7 @@ class HNSWIndex(Index):
         width = SEARCH_WIDTH
         while len(self) > max(SCAN_BELOW, SCAN_STEPS * width):
             found = self._ask(query, width)
-            if len(found) == width and found.distances[-1] > radius:
+            if len(found) >= width and found.distances[-1] > radius:
                 return cut(found, radius)
             width *= 2
         return cut(self._scan(query, self._places(None), len(self)), radius)
@@ -181,14 +185,6 @@ class HNSWIndex(Index):
             chosen = squares <= np.partition(squares, k - 1)[k - 1]
             places, squares = places[chosen], squares[chosen]
         return Matches.ranked(self._owners[places], np.sqrt(squares.astype(np.float64)), k)
-
-
-def width_for(k: int, share: float) -> int:
-    """How many rows to ask for, so that ``k`` of them are in a share that is allowed.
-
-    The last of the rows that a graph finds are the doubtful ones, so there must be some to spare.
-    """
-    return max(SEARCH_WIDTH, int(2 * k / share) if share == 1 else int(4 * k / share))
 
 
 def cut(found: Matches, radius: float) -> Matches:

@@ -66,7 +66,7 @@ class GrowingGraph:
         self._graph.save_index(str(path))
 
     def nearest(self, query: Features, width: int) -> Found:
-        """``width`` places and squared distances, in no order; or none where the graph does not reach so many."""
+        """``width`` places and squared distances, in no order; none where the graph does not reach so many."""
         try:
             places, squares = self._graph.knn_query(query, k=width, num_threads=1)
         except RuntimeError:
@@ -123,10 +123,11 @@ class SavedGraph:
         return int(count)
 
     def nearest(self, query: Features, width: int) -> Found:
-        """At most ``width`` places and squared distances, in no order."""
+        """About ``width`` places and squared distances, in no order; fewer where the graph does not reach so many."""
+        width = max(width, SEARCH_WIDTH)
         places, squares = np.empty(width, np.int64), np.empty(width, np.float32)
         size = nearest(self._words, self._floats, self._layout, self._upper, query, places, squares)
-        return places[:size], squares[:size]
+        return places[:size], -squares[:size]
 
     def measure(self, query: Features, places: Keys) -> Squares:
         """Squared distances to the rows at these places."""

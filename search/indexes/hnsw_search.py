@@ -93,7 +93,9 @@ def descend(words: Any, floats: Any, layout: Any, upper: Any, query: Any) -> Int
 
 @entry(types.int64(WORDS, FLOATS, LAYOUT, PLACES, FLOATS, PLACES, SQUARES))
 def nearest(words: Any, floats: Any, layout: Any, upper: Any, query: Any, found: Any, squares: Any) -> Int:
-    """Fill ``found`` and ``squares``, in no order, with the nearest live rows; returns how many there are.
+    """Fill ``found``, in no order, with the nearest live rows, ``squares`` with their distances, negative.
+
+    Returns how many there are.
 
     ``words`` and ``floats`` are the same memory, in which a row begins at ``start + place * stride``: the number
     of its links, the links, and ``row`` words on its numbers. For ``upper`` see ``find_upper``.

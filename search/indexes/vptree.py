@@ -14,9 +14,13 @@ from search.indexes.arrays import load_arrays, save_arrays
 from search.indexes.base import Index
 from search.indexes.metrics import checked_query, checked_rows, last_of_each
 from search.indexes.vptree_layout import BLOCK, BLOCKS, COUNT, FORMAT, MADE_AS, NODES, ROWS, Tree
-from search.indexes.vptree_search import nearest, within
+from search.indexes.vptree_search import nearest, nearest_of, within
 from search.indexes.vptree_upkeep import add_rows, clear, remove_rows
 from search.types import Features, Keys, Matches
+
+EVERY = np.empty(0, np.int64)
+# To look one key up takes as long as to scan so many rows.
+LOOKUP = 32
 
 
 class VPTreeIndex(Index):
@@ -43,11 +47,14 @@ class VPTreeIndex(Index):
         if len(self):
             self._tree = remove_rows(self._tree, np.ascontiguousarray(keys, np.int64))
 
-    def search(self, feature: Features, k: int) -> Matches:
+    def search(self, feature: Features, k: int, allowed: Keys | None = None) -> Matches:
         query = checked_query(self.metric, self.dimension, feature)
-        if min(k, len(self)) <= 0:
+        few = EVERY if allowed is None else np.ascontiguousarray(allowed, np.int64)
+        k = min(k, len(self), len(self) if allowed is None else len(few))
+        if k <= 0:
             return Matches.none()
-        keys, distances = nearest(self._tree, query, min(k, len(self)))
+        kernel = nearest_of if 0 < len(few) * LOOKUP < len(self) else nearest
+        keys, distances = kernel(self._tree, query, k, few)
         return Matches.ranked(keys, distances.astype(np.float64))
 
     def within(self, feature: Features, radius: float) -> Matches:

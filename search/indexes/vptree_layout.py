@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from search.indexes.compiled import Int, compiled, popcount, types
 
 FORMAT = 1
-BLOCK = 16
-LEAF = 64
+BLOCK = 32
+LEAF = 128
 MAX_DEPTH = 96
 LEFT, RIGHT, CUT, LEFT_LO, LEFT_HI, RIGHT_LO, RIGHT_HI, SIZE = range(8)  # nodes; in a leaf RIGHT is its block
 PARENT, CHANGES, PEAK = range(3)  # upkeep; in a leaf PEAK is the size at which a split is tried

@@ -1,22 +1,29 @@
-"""Compiled kernels that search a VP-tree; any number of threads may, nothing is changed."""
+"""Compiled kernels that search a VP-tree; any number of threads may, nothing is changed.
+
+The tree is walked level by level: which leaves may hold an answer is known before the first is read, so that
+neither memory nor the branch predictor has to be waited for. Where the tree rules out too little, as in k-nearest
+search among unrelated hashes, all blocks are scanned in the order they lie, which is far quicker row by row.
+"""
 
 from __future__ import annotations
 
+from math import log2
 from typing import Any
 
 import numpy as np
 
 from search.indexes.compiled import Int, compiled, entry, popcount, types
+from search.indexes.heap import among, offer
 from search.indexes.vptree_layout import (
     BLOCK,
     BLOCKS,
     COUNT,
     CUT,
     KEYS,
+    LEAF,
     LEFT,
     LEFT_HI,
     LEFT_LO,
-    MAX_DEPTH,
     NEXT,
     QUERY,
     RIGHT,
@@ -28,215 +35,210 @@ from search.indexes.vptree_layout import (
     Tree,
     differing,
 )
+from search.indexes.vptree_rows import find, longer
 
+SURE_AFTER = 6
+WORTH = 0.25
+CHUNK = 256
 FOUND = types.Tuple([KEYS, TABLE])
 
 
 @compiled
-def sink(distances: Any, keys: Any, size: Int) -> None:
-    """Restore a heap, farthest on top and of equals the largest key, after its top was replaced."""
-    parent = 0
-    while True:
-        child = 2 * parent + 1
-        if child >= size:
-            return
-        if child + 1 < size and farther(distances, keys, child + 1, child):
-            child += 1
-        if not farther(distances, keys, child, parent):
-            return
-        swap(distances, keys, child, parent)
-        parent = child
+def least_of_one(words: Any, block: Int, query: Any) -> Int:
+    """The smallest distance in a block, also of its empty slots, of rows of one word."""
+    first, nearest = query[0], np.int64(64)
+    # A length that is not known when this is compiled keeps the loop a loop, and so on vector instructions.
+    for row in range(words.shape[2]):
+        nearest = min(nearest, popcount(words[block, 0, row] ^ first))
+    return nearest
 
 
 @compiled
-def rise(distances: Any, keys: Any, child: Int) -> None:
-    """Restore the heap after an item was put at its end."""
-    while child > 0 and farther(distances, keys, child, (child - 1) // 2):
-        swap(distances, keys, child, (child - 1) // 2)
-        child = (child - 1) // 2
+def least_of_four(words: Any, block: Int, query: Any) -> Int:
+    first, second, third, fourth = query[0], query[1], query[2], query[3]
+    nearest = np.int64(256)
+    for row in range(words.shape[2]):
+        low = popcount(words[block, 0, row] ^ first) + popcount(words[block, 1, row] ^ second)
+        high = popcount(words[block, 2, row] ^ third) + popcount(words[block, 3, row] ^ fourth)
+        nearest = min(nearest, low + high)
+    return nearest
 
 
 @compiled
-def farther(distances: Any, keys: Any, one: Int, other: Int) -> bool:
-    if distances[one] == distances[other]:
-        return bool(keys[one] > keys[other])
-    return bool(distances[one] > distances[other])
-
-
-@compiled
-def swap(distances: Any, keys: Any, one: Int, other: Int) -> None:
-    distances[one], distances[other] = distances[other], distances[one]
-    keys[one], keys[other] = keys[other], keys[one]
-
-
-@compiled
-def measure(words: Any, block: Int, query: Any, apart: Any) -> Int:
-    """Fill ``apart`` with the distances of a block's rows, also of its empty slots; return the smallest."""
-    # A length that is not known when this is compiled keeps the loops apart, and so on vector instructions.
-    length = len(apart)
-    for row in range(length):
-        apart[row] = popcount(words[block, 0, row] ^ query[0])
-    for word in range(1, query.shape[0]):
+def least_of_any(words: Any, block: Int, query: Any, sums: Any) -> Int:
+    sums[:] = 0
+    for word in range(len(query)):
         bits = query[word]
-        for row in range(length):
-            apart[row] += popcount(words[block, word, row] ^ bits)
-    least = apart[0]
-    for row in range(length):
-        least = min(least, apart[row])
-    return least
+        for row in range(len(sums)):
+            sums[row] += popcount(words[block, word, row] ^ bits)
+    nearest = sums[0]
+    for row in range(len(sums)):
+        nearest = min(nearest, sums[row])
+    return nearest
 
 
 @compiled
-def offer(distances: Any, keys: Any, size: Int, distance: Int, key: Int) -> Int:
-    """Put one row into the heap if there is room or it beats the top; return the heap's size."""
-    if size < len(keys):
-        distances[size], keys[size] = distance, key
-        rise(distances, keys, size)
-        return size + 1
-    if distance < distances[0] or (distance == distances[0] and key < keys[0]):
-        distances[0], keys[0] = distance, key
-        sink(distances, keys, size)
-    return size
+def sift(words: Any, blocks: Any, query: Any, limit: Int) -> Any:
+    """Those of the blocks that seem to hold a row within the limit."""
+    hits, size = np.empty(len(blocks), np.int32), 0
+    if len(query) == 1:
+        for block in blocks:
+            hits[size] = block
+            size += least_of_one(words, block, query) <= limit
+    elif len(query) == 4:
+        for block in blocks:
+            hits[size] = block
+            size += least_of_four(words, block, query) <= limit
+    else:
+        sums = np.empty(BLOCK, np.int64)
+        for block in blocks:
+            hits[size] = block
+            size += least_of_any(words, block, query, sums) <= limit
+    return hits[:size]
 
 
 @compiled
-def push_children(nodes: Any, node: Int, apart: Int, stack: Any, waiting: Int, limit: Int) -> Int:
-    """Put those children on the stack that may hold a row within the limit, the likelier on top."""
-    left = max(nodes[node, LEFT_LO] - apart, apart - nodes[node, LEFT_HI])
-    right = max(nodes[node, RIGHT_LO] - apart, apart - nodes[node, RIGHT_HI])
-    if apart > nodes[node, CUT] and left <= limit:
-        stack[waiting, 0], stack[waiting, 1] = nodes[node, LEFT], left
-        waiting += 1
-    if right <= limit:
-        stack[waiting, 0], stack[waiting, 1] = nodes[node, RIGHT], right
-        waiting += 1
-    if apart <= nodes[node, CUT] and left <= limit:
-        stack[waiting, 0], stack[waiting, 1] = nodes[node, LEFT], left
-        waiting += 1
-    return waiting
+def apart(words: Any, block: Int, row: Int, query: Any) -> Int:
+    """Hamming distance of a row in a block."""
+    total = 0
+    for word in range(len(query)):
+        total += popcount(words[block, word, row] ^ query[word])
+    return total
 
 
 @compiled
-def with_space(found: Any, size: Int) -> Any:
-    """The array, or a copy twice as long if another block might not fit."""
-    if size + BLOCK <= len(found):
-        return found
-    longer = np.empty((2 * len(found), 2), np.int64)
-    longer[:size] = found[:size]
-    return longer
+def hopeless(rows: Int, total: Int, depth: Int) -> bool:
+    """Whether too many rows would be left at the leaves, if every level rules out the same share."""
+    if depth < SURE_AFTER:
+        return False
+    return bool((rows / total) ** (log2(total / LEAF) / depth) > WORTH)
 
 
 @compiled
-def hopeless(nodes: Any, stack: Any, waiting: Int, limit: Int, seen: Int) -> bool:
-    """Whether less than three quarters of the rows decided on so far were ruled out unseen.
-
-    A row costs about three times as much in the tree as in a scan of all blocks in the order they lie.
-    """
-    open_rows = 0
-    for place in range(waiting):
-        if stack[place, 1] <= limit:
-            open_rows += nodes[stack[place, 0], SIZE]
-    return bool(seen * 4 > nodes[0, SIZE] - open_rows)
-
-
-# Arrays are taken out of the tree once, and only what is rare is left to functions with many of them:
-# counting references and handing arrays on costs more than measuring a block.
-@compiled
-def keep_nearest(row_keys: Any, count: Int, block: Int, apart: Any, away: Any, keys: Any, size: Int) -> Int:
-    """Take a measured block's rows into the heap; return the heap's size."""
-    for row in range(count):
-        if size < len(keys) or apart[row] <= away[0]:
-            size = offer(away, keys, size, apart[row], row_keys[block * BLOCK + row])
-    return size
+def open_children(nodes: Any, node: Int, away: Int, radius: Int, level: Any, size: Int) -> Int:
+    """Append those children of a node that may hold a row within the radius; return the new size."""
+    left = max(nodes[node, LEFT_LO] - away, away - nodes[node, LEFT_HI])
+    right = max(nodes[node, RIGHT_LO] - away, away - nodes[node, RIGHT_HI])
+    level[size] = nodes[node, LEFT]
+    size += left <= radius
+    level[size] = nodes[node, RIGHT]
+    return size + (right <= radius)
 
 
 @compiled
-def all_nearest(tree: Tree, query: Any, apart: Any, distances: Any, keys: Any) -> None:
-    """Fill the heap by a scan of all blocks."""
-    words, row_keys, blocks = tree.words, tree.keys, tree.blocks
-    size, limit = 0, np.int64(64 * len(query))
-    for block in range(tree.head[BLOCKS]):
-        if measure(words, block, query, apart) <= limit:
-            size = keep_nearest(row_keys, blocks[block, COUNT], block, apart, distances, keys, size)
-            if size == len(keys):
-                limit = np.int64(distances[0])
+def leaves_within(tree: Tree, top: Int, query: Any, radius: Int) -> tuple[Any, bool]:
+    """Leaves under a node that may hold a row within the radius; False if a scan of everything is quicker."""
+    nodes, vantage = tree.nodes, tree.vantage
+    level, count, depth = np.full(1, top, np.int32), 1, 0
+    leaves, found, settled = np.empty(64, np.int32), 0, 0
+    while count > 0:
+        following, more, rows = np.empty(2 * count, np.int32), 0, settled
+        if found + count > len(leaves):
+            leaves = longer(leaves, 2 * (found + count))
+        for place in range(count):
+            node = level[place]
+            rows += nodes[node, SIZE]
+            if nodes[node, LEFT] < 0:
+                leaves[found] = node
+                found, settled = found + 1, settled + nodes[node, SIZE]
+            else:
+                away = differing(vantage, node, query)
+                more = open_children(nodes, node, away, radius, following, more)
+        if hopeless(rows, nodes[top, SIZE], depth):
+            return leaves[:0], False
+        level, count, depth = following, more, depth + 1
+    return leaves[:found], True
 
 
-@entry(FOUND(TREE, QUERY, types.int64))
-def nearest(tree: Tree, query: Any, k: Int) -> tuple[Any, Any]:
-    """The ``k <= rows`` nearest keys and distances, unsorted; of equals at the edge the smaller keys."""
-    words, row_keys, blocks, nodes, vantage = tree.words, tree.keys, tree.blocks, tree.nodes, tree.vantage
-    keys, distances, size = np.empty(k, np.int64), np.empty(k, np.int32), 0
-    stack, waiting, apart = np.zeros((2 * MAX_DEPTH, 2), np.int32), 1, np.empty(BLOCK, np.int64)
-    limit, seen, doubt = np.int64(64 * len(query)), 0, nodes[0, SIZE] // 16
-    while waiting > 0:
-        waiting -= 1
-        node = stack[waiting, 0]
-        if stack[waiting, 1] > limit:
-            continue
-        if nodes[node, LEFT] >= 0:
-            away = differing(vantage, node, query)
-            waiting = push_children(nodes, node, away, stack, waiting, limit)
-            continue
-        block, seen = nodes[node, RIGHT], seen + nodes[node, SIZE]
+@compiled
+def blocks_of(tree: Tree, leaves: Any) -> Any:
+    """All blocks of some leaves."""
+    found, size = np.empty(4 * len(leaves) + 4, np.int32), 0
+    for leaf in leaves:
+        block = tree.nodes[leaf, RIGHT]
         while block >= 0:
-            if measure(words, block, query, apart) <= limit:
-                size = keep_nearest(row_keys, blocks[block, COUNT], block, apart, distances, keys, size)
-                if size == k:
-                    limit = np.int64(distances[0])
-            block = blocks[block, NEXT]
-        if seen > doubt:
-            doubt = 2 * seen
-            if hopeless(nodes, stack, waiting, limit, seen):
-                all_nearest(tree, query, apart, distances, keys)
-                break
-    return keys, distances
+            if size == len(found):
+                found = longer(found, 2 * size)
+            found[size] = block
+            size, block = size + 1, tree.blocks[block, NEXT]
+    return found[:size]
 
 
 @compiled
-def keep_within(row_keys: Any, count: Int, block: Int, apart: Any, found: Any, size: Int, radius: Int) -> Int:
-    """Append (key, distance) of a measured block's rows within the radius; return the new size."""
-    for row in range(count):
-        if apart[row] <= radius:
-            found[size, 0], found[size, 1] = row_keys[block * BLOCK + row], apart[row]
-            size += 1
+def blocks_within(tree: Tree, query: Any, radius: Int) -> Any:
+    """The blocks to look through for rows within the radius: those of some leaves, or all."""
+    leaves, worth = leaves_within(tree, 0, query, radius)
+    return blocks_of(tree, leaves) if worth else np.arange(tree.head[BLOCKS]).astype(np.int32)
+
+
+@compiled
+def keep_nearest(tree: Tree, blocks: Any, query: Any, limit: Int, allowed: Any, distances: Any, keys: Any) -> Int:
+    """Fill the heap from these blocks; return how many rows it got, at most its length."""
+    row_keys, counts, size = tree.keys, tree.blocks, 0
+    for start in range(0, len(blocks), CHUNK):
+        for block in sift(tree.words, blocks[start : start + CHUNK], query, limit):
+            for row in range(counts[block, COUNT]):
+                distance, key = apart(tree.words, block, row, query), row_keys[block * BLOCK + row]
+                if distance <= limit and (len(allowed) == 0 or among(allowed, key)):
+                    size = offer(distances, keys, size, distance, key)
+            if size == len(keys):
+                limit = min(limit, distances[0])
     return size
 
 
 @compiled
-def all_within(tree: Tree, query: Any, radius: Int, apart: Any) -> Any:
-    """What ``within`` returns, by a scan of all blocks."""
-    words, row_keys, blocks = tree.words, tree.keys, tree.blocks
-    found, size = np.empty((4 * BLOCK, 2), np.int64), 0
-    for block in range(tree.head[BLOCKS]):
-        if measure(words, block, query, apart) <= radius:
-            found = with_space(found, size)
-            size = keep_within(row_keys, blocks[block, COUNT], block, apart, found, size, radius)
-    return found[:size]
+def branch_around(tree: Tree, query: Any, rows: Int) -> Int:
+    """The node reached by always taking the nearer side, while it has so many rows."""
+    nodes, node = tree.nodes, 0
+    while nodes[node, LEFT] >= 0:
+        side = LEFT if differing(tree.vantage, node, query) <= nodes[node, CUT] else RIGHT
+        if nodes[nodes[node, side], SIZE] < rows:
+            break
+        node = nodes[node, side]
+    return node
+
+
+@compiled
+def first_limit(tree: Tree, query: Any, allowed: Any, distances: Any, keys: Any) -> Int:
+    """A distance within which there are as many rows as the heap takes."""
+    most = np.int64(64 * len(query))
+    leaves, _ = leaves_within(tree, branch_around(tree, query, 2 * len(keys)), query, most)
+    found = keep_nearest(tree, blocks_of(tree, leaves), query, most, allowed, distances, keys)
+    return np.int64(distances[0]) if found == len(keys) else most
+
+
+@entry(FOUND(TREE, QUERY, types.int64, KEYS))
+def nearest(tree: Tree, query: Any, k: Int, allowed: Any) -> tuple[Any, Any]:
+    """The ``k <= rows`` nearest keys and distances, unsorted; of equals at the edge the smaller keys.
+
+    With ``allowed`` that is not empty, only of these.
+    """
+    keys, distances = np.empty(k, np.int64), np.empty(k, np.int32)
+    limit = first_limit(tree, query, allowed, distances, keys)
+    size = keep_nearest(tree, blocks_within(tree, query, limit), query, limit, allowed, distances, keys)
+    return keys[:size], distances[:size]
 
 
 @entry(types.int64[:, ::1](TREE, QUERY, types.int64))
 def within(tree: Tree, query: Any, radius: Int) -> Any:
     """Keys and distances, ``(n, 2)``, of all rows within the radius, unsorted."""
-    words, row_keys, blocks, nodes, vantage = tree.words, tree.keys, tree.blocks, tree.nodes, tree.vantage
     found, size = np.empty((4 * BLOCK, 2), np.int64), 0
-    stack, waiting, apart = np.zeros((2 * MAX_DEPTH, 2), np.int32), 1, np.empty(BLOCK, np.int64)
-    seen, doubt = 0, nodes[0, SIZE] // 16
-    while waiting > 0:
-        waiting -= 1
-        node = stack[waiting, 0]
-        if nodes[node, LEFT] >= 0:
-            away = differing(vantage, node, query)
-            waiting = push_children(nodes, node, away, stack, waiting, radius)
-            continue
-        block, seen = nodes[node, RIGHT], seen + nodes[node, SIZE]
-        while block >= 0:
-            if measure(words, block, query, apart) <= radius:
-                found = with_space(found, size)
-                size = keep_within(row_keys, blocks[block, COUNT], block, apart, found, size, radius)
-            block = blocks[block, NEXT]
-        if seen > doubt:
-            doubt = 2 * seen
-            if hopeless(nodes, stack, waiting, radius, seen):
-                return all_within(tree, query, radius, apart)
+    for block in sift(tree.words, blocks_within(tree, query, radius), query, radius):
+        if size + BLOCK > len(found):
+            found = longer(found, 2 * len(found))
+        for row in range(tree.blocks[block, COUNT]):
+            found[size, 0], found[size, 1] = tree.keys[block * BLOCK + row], apart(tree.words, block, row, query)
+            size += found[size, 1] <= radius
     return found[:size]
+
+
+@entry(FOUND(TREE, QUERY, types.int64, KEYS))
+def nearest_of(tree: Tree, query: Any, k: Int, few: Any) -> tuple[Any, Any]:
+    """The ``k`` nearest of some keys and their distances, unsorted; each key is looked up."""
+    keys, distances, size = np.empty(k, np.int64), np.empty(k, np.int32), 0
+    for key in few:
+        slot = tree.table[find(tree, key)]
+        if slot >= 0:
+            away = apart(tree.words, slot // BLOCK, slot % BLOCK, query)
+            size = offer(distances, keys, size, away, key)
+    return keys[:size], distances[:size]
