@@ -85,6 +85,8 @@ class Command(BaseCommand):
 
     def _import(self, tally: Tally, paths: list[str], recursive: bool, tags: list[str]) -> None:
         total = sum(1 for _ in find(paths, recursive=recursive))
+        if not total and not recursive:
+            self.stdout.write("There are no files; --recursive looks into folders inside folders.")
         outcomes = import_pictures(paths, recursive=recursive, tags=tags)
         console = Console(stderr=True)
         shown = _bar(outcomes, total, console) if console.is_terminal else self._lines(outcomes, total)
