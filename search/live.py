@@ -13,12 +13,13 @@ from functools import cache
 
 import numpy as np
 from django.db import connection
+from numpy.typing import NDArray
 
 from search import snapshots
 from search.indexes.base import Index
 from search.indexes.brute import BruteIndex
 from search.methods import get_method
-from search.models import Space
+from search.models import Moment, Space
 from search.types import Features, Keys, Matches
 
 log = logging.getLogger(__name__)
@@ -26,19 +27,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A space as of ``sequence``. ``hidden``: those of the index's keys whose row there is outdated, sorted."""
+    """A space as of ``moment``. ``hidden``: those of the index's keys whose row there is outdated, sorted."""
 
     index: Index
     index_keys: Keys
     tail: BruteIndex
     hidden: Keys
-    sequence: int
+    moment: Moment
     snapshot_id: int | None
     problem: str = ""
 
-    def search(self, feature: Features, k: int) -> Matches:
-        """The ``min(k, len(self))`` nearest; exact as far as the snapshot's index is."""
-        return self._merged(self._from_index(feature, k), self.tail.search(feature, k), k)
+    def search(self, feature: Features, k: int, allowed: Keys | None = None) -> Matches:
+        """The ``min(k, len(self))`` nearest, of the allowed; exact as far as the snapshot's index is."""
+        tail = self.tail.search(feature, k, allowed)
+        return self._merged(self._from_index(feature, k, allowed), tail, k)
 
     def within(self, feature: Features, radius: float) -> Matches:
         """All at distance <= ``radius``."""
@@ -47,11 +49,15 @@ class View:
     def __len__(self) -> int:
         return len(self.index) - len(self.hidden) + len(self.tail)
 
-    def _from_index(self, feature: Features, k: int) -> Matches:
+    def keys(self) -> Keys:
+        """Keys of all that can be found, ascending."""
+        return np.union1d(self.index_keys[~present(self.index_keys, self.hidden)], self.tail.keys())
+
+    def _from_index(self, feature: Features, k: int, allowed: Keys | None) -> Matches:
         """Ask for a little more than ``k``, and for more again where hidden rows took the places."""
         ask = k + min(len(self.hidden), 16)
         while True:
-            found = self.index.search(feature, ask)
+            found = self.index.search(feature, ask, allowed)
             shown = self._shown(found)
             if len(shown) >= k or len(found) < ask:
                 return shown
@@ -60,7 +66,7 @@ class View:
     def _shown(self, matches: Matches) -> Matches:
         if not len(self.hidden):
             return matches
-        keep = ~np.isin(matches.keys, self.hidden)
+        keep = ~present(matches.keys, self.hidden)
         return Matches(matches.keys[keep], matches.distances[keep])
 
     def _merged(self, one: Matches, other: Matches, k: int | None = None) -> Matches:
@@ -79,22 +85,24 @@ class LiveSpace:
 
     def view(self) -> View:
         """The space as of now: everything committed before this call is in it."""
-        row = Space.objects.filter(pk=self.space).values_list("head", "snapshot_id").first()
-        head, snapshot_id = row or (0, None)
-        view = self._view
-        if view and view.sequence == head and view.snapshot_id == snapshot_id:
+        view, row = self._view, self._row()
+        if view and (view.moment, view.snapshot_id) == (row.moment, row.snapshot_id):
             return view
         with self._lock:
-            if self._view is None or head < self._view.sequence:
-                self._view = self._load()  # the first time, or the database is an older one than it was
-            elif self._view.snapshot_id != snapshot_id:
+            row = self._row()  # what another thread has just brought in must not look like the future
+            if self._view is None or not snapshots.follows(self.space, row.moment, self._view.moment):
+                self._view = self._load()  # the first time, or a backup of the database was put back
+            elif self._view.snapshot_id != row.snapshot_id:
                 self._load_beside()
-            self._view = _caught_up(self.space, self._view, head)
+            self._view = _caught_up(self.space, self._view, row.moment)
             return self._view
+
+    def _row(self) -> Space:
+        return Space.objects.filter(pk=self.space).first() or Space(name=self.space)
 
     def _load(self) -> View:
         """A view of the newest usable snapshot with an empty tail."""
-        named = Space.objects.filter(pk=self.space).values_list("snapshot_id", flat=True).first()
+        named = self._row().snapshot_id
         index, snapshot, problem = snapshots.newest_index(self.space)
         method = get_method(self.space)
         return View(
@@ -102,7 +110,7 @@ class LiveSpace:
             index_keys=index.keys(),
             tail=BruteIndex(method.metric, method.dimension),
             hidden=np.empty(0, np.int64),
-            sequence=snapshot.sequence if snapshot else 0,
+            moment=snapshot.moment if snapshot else Moment(),
             snapshot_id=named,
             problem=f"{problem} Searched without it." if problem else "",
         )
@@ -116,25 +124,33 @@ class LiveSpace:
     def _swap(self) -> None:
         try:
             fresh = self._load()
-            head = Space.objects.get(pk=self.space).head
-            fresh = _caught_up(self.space, fresh, head)
+            fresh = _caught_up(self.space, fresh, self._row().moment)
             with self._lock:
                 self._view = fresh
         finally:
             connection.close()
 
 
-def _caught_up(space: str, view: View, head: int) -> View:
-    """The view with all changes up to ``head`` in its tail."""
-    if head <= view.sequence:
+def _caught_up(space: str, view: View, now: Moment) -> View:
+    """The view with all changes up to ``now`` in its tail."""
+    if now == view.moment:
         return view
     tail = view.tail.copy()
     changed: list[int] = []
-    for chunk in snapshots.changes(space, view.sequence):
+    for chunk in snapshots.changes(space, view.moment.sequence):
         snapshots.apply(tail, space, chunk)
         changed.extend(key for key, _ in chunk)
-    outdated = np.intersect1d(np.array(changed, np.int64), view.index_keys)
-    return replace(view, tail=tail, hidden=np.union1d(view.hidden, outdated), sequence=head)
+    keys = np.array(changed, np.int64)
+    outdated = np.union1d(view.hidden, keys[present(keys, view.index_keys)])
+    return replace(view, tail=tail, hidden=outdated, moment=now)
+
+
+def present(keys: Keys, among: Keys) -> NDArray[np.bool_]:
+    """Which of the keys are ``among`` sorted ones; does not look at all of those."""
+    if not len(among):
+        return np.zeros(len(keys), np.bool_)
+    found: NDArray[np.bool_] = among[np.minimum(np.searchsorted(among, keys), len(among) - 1)] == keys
+    return found
 
 
 @cache

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import secrets
+from typing import NamedTuple
+
 from django.conf import settings
 from django.db import models
+from django.db.models import F
+
+
+class Moment(NamedTuple):
+    """A point in the history of a space: the last sequence number given out, and the token of that change."""
+
+    sequence: int = 0
+    token: str = ""
 
 
 class Space(models.Model):
@@ -11,20 +22,51 @@ class Space(models.Model):
 
     ``head`` is the last sequence number given out. It is raised by a row-locking UPDATE in the same
     transaction as the change that it numbers, so sequence order is commit order on every database.
+    ``token`` is random and new with every change: a database that was restored from a backup gives out the same
+    numbers again, but never the same tokens.
     """
 
     name = models.CharField(max_length=40, primary_key=True)
     head = models.BigIntegerField(default=0)
+    token = models.CharField(max_length=16, blank=True, default="")
     snapshot = models.ForeignKey(
         "Snapshot", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", help_text="In use"
     )
-    building_until = models.DateTimeField(null=True, blank=True, help_text="Lease of the snapshotter at work")
 
     class Meta:
         ordering = ["name"]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def moment(self) -> Moment:
+        return Moment(self.head, self.token)
+
+    def advance(self, count: int) -> None:
+        """Give out the next ``count`` numbers; call in the transaction that has locked this row."""
+        self.head, self.token = self.head + count, secrets.token_hex(8)
+        Space.objects.filter(pk=self.pk).update(head=F("head") + count, token=self.token)
+        Commit.objects.bulk_create(
+            [Commit(space=self, sequence=self.head, token=self.token)],
+            update_conflicts=True,
+            unique_fields=["space", "sequence"],
+            update_fields=["token"],
+        )
+
+
+class Commit(models.Model):
+    """The end of one change, kept while a snapshot or a process may have to ask whether it was in this history."""
+
+    space = models.ForeignKey(Space, on_delete=models.CASCADE, related_name="+")
+    sequence = models.BigIntegerField()
+    token = models.CharField(max_length=16)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["space", "sequence"], name="commit_sequence_once")]
+
+    def __str__(self) -> str:
+        return f"{self.space_id} at {self.sequence}"
 
 
 class Feature(models.Model):
@@ -81,6 +123,7 @@ class Snapshot(models.Model):
     version = models.CharField(max_length=80)
     index = models.CharField(max_length=40)
     sequence = models.BigIntegerField()
+    token = models.CharField(max_length=16, blank=True, default="", help_text="Of the last change in it")
     count = models.BigIntegerField()
     bytes = models.BigIntegerField()
     folder = models.CharField(max_length=200, unique=True, help_text="Below the snapshot folder")
@@ -93,6 +136,27 @@ class Snapshot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.space_id} at {self.sequence}"
+
+    @property
+    def moment(self) -> Moment:
+        return Moment(self.sequence, self.token)
+
+
+class SelfCheck(models.Model):
+    """The last comparison of what searches of a space find with an exact search over all that is stored."""
+
+    space = models.OneToOneField(Space, on_delete=models.CASCADE, primary_key=True, related_name="self_check")
+    sampled = models.PositiveIntegerField(help_text="Stored pictures that were searched for")
+    recall = models.FloatField(help_text="Share of the true nearest ten that was found")
+    p50 = models.FloatField(help_text="Milliseconds of a search: half took less")
+    p95 = models.FloatField()
+    p99 = models.FloatField()
+    missing = models.PositiveIntegerField(help_text="Stored, but searches cannot find it")
+    orphaned = models.PositiveIntegerField(help_text="Searches find it, but it is not stored")
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"Check of {self.space_id}"
 
 
 class Job(models.Model):

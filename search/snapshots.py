@@ -6,15 +6,13 @@ process killed anywhere leaves either a whole snapshot or rubbish that nobody re
 
 from __future__ import annotations
 
-import hashlib
-import json
+import fcntl
 import logging
-import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 from django.conf import settings
@@ -22,19 +20,19 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from search.exceptions import SnapshotDamaged
+from search.exceptions import SearchError, SnapshotDamaged
 from search.indexes import index_class
 from search.indexes.base import Index
 from search.indexes.metrics import METRICS
 from search.methods import get_method
-from search.models import Feature, Snapshot, Space
+from search.models import Commit, Feature, Moment, Snapshot, Space
 from search.progress import Progress, silent
+from search.snapshot_files import check_folder, checksum_of, write_folder
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1  # of the folder; a reader skips what it does not know
 CHUNK = 2_000  # rows in memory at once
-LEASE = timedelta(seconds=60)  # renewed with every chunk
+WAIT = timedelta(minutes=5)  # a few changes may stay out of the snapshot for so long
 
 
 def index_name(space: str) -> str:
@@ -54,12 +52,27 @@ def build(space: str, progress: Progress = silent) -> Snapshot | None:
     The work grows with what has changed since the last snapshot, not with the size of the collection.
     """
     Space.objects.get_or_create(pk=space)
-    if not _take_lease(space):
-        return None
-    try:
-        return _build(space, progress)
-    finally:
-        Space.objects.filter(pk=space).update(building_until=None)
+    with _alone(space) as alone:
+        return _build(space, progress) if alone else None
+
+
+def rollback(space: str, by: str) -> Snapshot:
+    """Let the snapshot before the one in use serve again; the next build goes on from it.
+
+    The one in use is kept, with ``by`` as the reason why it is not used. Raises SearchError if none is left to serve.
+    """
+    with _alone(space) as alone:
+        # A build that is under way began with the snapshot that is to go, and would bring it back.
+        if not alone:
+            raise SearchError(f"The index of {space} is being built now. Try again when it is done.")
+        row = Space.objects.select_related("snapshot").filter(pk=space).first()
+        before = _before(row.snapshot) if row and row.snapshot else None
+        if row is None or row.snapshot is None or before is None:
+            raise SearchError(f"There is no earlier snapshot of {space} that could serve.")
+        with transaction.atomic():
+            Snapshot.objects.filter(pk=row.snapshot.pk).update(problem=f"rolled back by {by}")
+            Space.objects.filter(pk=space).update(snapshot=before)
+        return before
 
 
 def behind(space: str) -> bool:
@@ -67,7 +80,7 @@ def behind(space: str) -> bool:
     row = Space.objects.select_related("snapshot").get(pk=space)
     if row.snapshot is None:
         return row.head > 0
-    return row.snapshot.sequence < row.head or bool(unfit(row.snapshot))
+    return row.snapshot.sequence < row.head or not _may_serve(row, row.snapshot)
 
 
 def due(space: str) -> bool:
@@ -75,10 +88,11 @@ def due(space: str) -> bool:
     row = Space.objects.select_related("snapshot").filter(pk=space).first()
     if row is None or row.head == 0:
         return False
-    if row.snapshot is None or unfit(row.snapshot):
+    if row.snapshot is None or not _may_serve(row, row.snapshot):
         return True
     changed = row.head - row.snapshot.sequence
-    waited = timezone.now() - row.snapshot.created_at > timedelta(minutes=5)
+    # A snapshot from the future was made before the clock was put back.
+    waited = abs(timezone.now() - row.snapshot.created_at) > WAIT
     return changed >= settings.SNAPSHOT_TAIL or (changed > 0 and waited)
 
 
@@ -91,6 +105,16 @@ def unfit(snapshot: Snapshot) -> str:
     if snapshot.index != index_name(snapshot.space_id):
         return "made by another kind of index"
     return ""
+
+
+def follows(space: str, now: Moment, seen: Moment) -> bool:
+    """Whether the space's history up to ``now`` contains what was ``seen``.
+
+    It does not when the database was restored from a backup that is older than what was seen.
+    """
+    if seen.sequence >= now.sequence or not seen.token:
+        return seen.sequence <= now.sequence and seen.token in ("", now.token)
+    return Commit.objects.filter(space=space, sequence=seen.sequence, token=seen.token).exists()
 
 
 def newest_index(space: str) -> tuple[Index, Snapshot | None, str]:
@@ -114,10 +138,13 @@ def load(snapshot: Snapshot) -> Index:
     """Read a snapshot after checking every byte of it. Raises SnapshotDamaged with the reason."""
     if reason := unfit(snapshot):
         raise SnapshotDamaged(f"Snapshot {snapshot.sequence} is not used: {reason}.")
+    now = Space.objects.get(pk=snapshot.space_id).moment
+    if not follows(snapshot.space_id, now, snapshot.moment):
+        raise SnapshotDamaged(f"Snapshot {snapshot.sequence} is not used: the database was restored from a backup.")
     folder = settings.SNAPSHOT_ROOT / snapshot.folder
     method = get_method(snapshot.space_id)
     try:
-        _verify(folder, snapshot.checksum)
+        check_folder(folder, snapshot.checksum)
         index = index_class(snapshot.index).load(folder, method.metric, method.dimension)
     except (OSError, ValueError) as error:
         raise SnapshotDamaged(f"Snapshot {snapshot.sequence} is damaged: {error}.") from error
@@ -154,103 +181,83 @@ def apply(index: Index, space: str, changed: list[tuple[int, bytes | None]]) -> 
         index.add(np.array([key for key, _ in kept], np.int64), rows)
 
 
-def _take_lease(space: str) -> bool:
-    free = Q(building_until__isnull=True) | Q(building_until__lt=timezone.now())
-    until = timezone.now() + LEASE
-    return Space.objects.filter(free, pk=space).update(building_until=until) == 1
+@contextmanager
+def _alone(space: str) -> Iterator[bool]:
+    """Whether no other process works on a space's snapshots until this ends.
+
+    The lock is the system's, on a file: it is free as soon as its holder is dead, whatever the clock says.
+    """
+    settings.SNAPSHOT_ROOT.mkdir(parents=True, exist_ok=True)
+    with (settings.SNAPSHOT_ROOT / f"{space}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def _may_serve(space: Space, snapshot: Snapshot) -> bool:
+    return not unfit(snapshot) and follows(space.name, space.moment, snapshot.moment)
+
+
+def _before(current: Snapshot) -> Snapshot | None:
+    """The newest snapshot before this one that loads."""
+    for snapshot in Snapshot.objects.filter(space=current.space_id, pk__lt=current.pk):
+        try:
+            load(snapshot)
+        except SnapshotDamaged as error:
+            log.warning("No rollback to it: %s", error)
+        else:
+            return snapshot
+    return None
 
 
 def _build(space: str, progress: Progress) -> Snapshot | None:
     index, base, _ = newest_index(space)
-    head = Space.objects.get(pk=space).head
+    now = Space.objects.get(pk=space).moment
+    if base and base.moment == now and Space.objects.filter(pk=space, snapshot=base).exists():
+        return None
     after = base.sequence if base else 0
-    if base and after == head:
-        if Space.objects.filter(pk=space, snapshot=base).exists():
-            return None
-    total = -(-Feature.objects.filter(space=space, sequence__gt=after, sequence__lte=head).count() // CHUNK)
-    for changed in progress(changes(space, after, head), total, f"{space} index"):
+    total = -(-Feature.objects.filter(space=space, sequence__gt=after, sequence__lte=now.sequence).count() // CHUNK)
+    for changed in progress(changes(space, after, now.sequence), total, f"{space} index"):
         apply(index, space, changed)
-        Space.objects.filter(pk=space).update(building_until=timezone.now() + LEASE)
-    snapshot = _write(space, index, head)
-    _use(snapshot)
+    snapshot = _written(space, index, now)
+    with transaction.atomic():
+        snapshot.save()
+        Space.objects.filter(pk=space).update(snapshot=snapshot)
     prune(space)
     return snapshot
 
 
-def _write(space: str, index: Index, sequence: int) -> Snapshot:
-    """Write the folder whole, under a name that is used once; the row is not saved yet."""
-    root = settings.SNAPSHOT_ROOT / space
-    unique = uuid4().hex[:12]
-    unfinished = root / f".{unique}"
-    unfinished.mkdir(parents=True)
-    index.save(unfinished)
-    meta = {
-        "format": FORMAT,
-        "space": space,
-        "version": get_method(space).version,
-        "index": index_name(space),
-        "metric": index.metric,
-        "dimension": index.dimension,
-        "count": len(index),
-        "sequence": sequence,
-        "files": {path.name: _digest(path) for path in sorted(unfinished.iterdir())},
-    }
-    (unfinished / "meta.json").write_text(json.dumps(meta, indent=1))
-    for path in (*unfinished.iterdir(), unfinished):
-        _flush(path)
-    folder = root / f"{sequence}-{unique}"
-    unfinished.rename(folder)
-    _flush(root)
+def _written(space: str, index: Index, moment: Moment) -> Snapshot:
+    """The folder is on disk when this returns; the row is not saved yet."""
+    kind = {"space": space, "version": get_method(space).version, "index": index_name(space)}
+    about = {**kind, "sequence": moment.sequence}
+    folder = write_folder(settings.SNAPSHOT_ROOT / space, str(moment.sequence), index, about)
     return Snapshot(
         space_id=space,
-        version=meta["version"],
-        index=meta["index"],
-        sequence=sequence,
+        version=kind["version"],
+        index=kind["index"],
+        sequence=moment.sequence,
+        token=moment.token,
         count=len(index),
         bytes=sum(path.stat().st_size for path in folder.iterdir()),
         folder=f"{space}/{folder.name}",
-        checksum=_digest(folder / "meta.json"),
+        checksum=checksum_of(folder),
     )
 
 
-def _use(snapshot: Snapshot) -> None:
-    """From now on this one serves, unless a later one does already."""
-    with transaction.atomic():
-        snapshot.save()
-        later = Q(snapshot__sequence__gt=snapshot.sequence, snapshot__problem="", snapshot__index=snapshot.index)
-        Space.objects.exclude(later).filter(pk=snapshot.space_id).update(snapshot=snapshot)
-
-
 def prune(space: str) -> None:
-    """Remove all but the newest snapshots, and what killed builds left behind. Call while holding the lease."""
-    kept = list(Snapshot.objects.filter(space=space)[: settings.SNAPSHOTS_KEPT])
-    current = Space.objects.get(pk=space).snapshot_id
-    Snapshot.objects.filter(space=space).exclude(pk__in=[*(one.pk for one in kept), current]).delete()
-    named = {Path(one).name for one in Snapshot.objects.filter(space=space).values_list("folder", flat=True)}
+    """Remove old snapshots, what killed builds left behind, and the history that nobody asks for. Call when alone.
+
+    What cannot be used does not count, but stays for a look until it is older than all that is kept.
+    """
+    snapshots = Snapshot.objects.filter(space=space)
+    kept = list(snapshots.filter(problem="")[: settings.SNAPSHOTS_KEPT])
+    snapshots.filter(pk__lt=kept[-1].pk).delete()
+    Commit.objects.filter(space=space, sequence__lt=min(one.sequence for one in kept)).delete()
+    named = {Path(one).name for one in snapshots.values_list("folder", flat=True)}
     for folder in (settings.SNAPSHOT_ROOT / space).iterdir():
         if folder.name not in named:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _verify(folder: Path, checksum: str) -> None:
-    if _digest(folder / "meta.json") != checksum:
-        raise ValueError("meta.json has changed")
-    meta = json.loads((folder / "meta.json").read_text())
-    if meta["format"] != FORMAT:
-        raise ValueError(f"its format is {meta['format']}, this program reads {FORMAT}")
-    for name, digest in meta["files"].items():
-        if _digest(folder / name) != digest:
-            raise ValueError(f"{name} has changed")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -104,6 +104,40 @@ def test_none_are_found_when_none_are_asked_for(kind: Kind, k: int) -> None:
     assert len(index.search(rows[0], k)) == 0
 
 
+@pytest.mark.parametrize("k", [1, 10, 100])
+@pytest.mark.parametrize("every", [1, 2, 10, 300, 3000])
+def test_only_allowed_keys_are_found(kind: Kind, every: int, k: int) -> None:
+    index, keys, rows = kind.filled(3000)
+    allowed = np.unique(np.append(keys[::every], [-4, 10**12]))
+    inside = np.isin(keys, allowed)
+    found = right = 0
+    for query in kind.features(5, seed=11):
+        wanted = expected(kind.metric, query, keys[inside], rows[inside])[:k]
+        matches = index.search(query, k, allowed)
+        assert len(matches) == len(wanted)
+        if index.exact:
+            assert_same(matches, wanted)
+        assert np.isin(matches.keys, allowed).all()
+        found += len({key for _, key in wanted} & set(matches.keys.tolist()))
+        right += len(wanted)
+    assert found >= 0.98 * right
+
+
+def test_nothing_is_found_when_nothing_is_allowed(kind: Kind) -> None:
+    index, keys, rows = kind.filled(300)
+    for allowed in (keys[:0], np.array([-1, 10**12])):
+        assert len(index.search(rows[0], 5, allowed)) == 0
+
+
+def test_removed_and_replaced_keys_are_what_they_are_now_when_allowed(kind: Kind) -> None:
+    index, keys, rows = kind.filled(200)
+    index.remove(keys[:10])
+    index.add(keys[10:20], rows[:10])
+    assert index.search(rows[0], 5, np.sort(keys[:10])).keys.tolist() == []
+    assert index.search(rows[0], 1, np.sort(keys[5:20])).keys.tolist() == [keys[10]]
+    assert index.search(rows[0], 1, np.sort(keys[5:20])).distances.tolist() == [0.0]
+
+
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
 def test_all_within_a_radius_are_found(kind: Kind, share: float) -> None:
     index, keys, rows = kind.filled(300)
@@ -317,6 +351,13 @@ class ExactIndexLife(RuleBasedStateMachine):
     def search(self, k: int, known: bool) -> None:
         query, right = self.question(known)
         assert_same(self.index.search(query, k), right[:k])
+
+    @rule(k=st.integers(1, 60), known=st.booleans(), share=st.sampled_from([0.0, 0.01, 0.3, 1.0]))
+    def search_among_some(self, k: int, known: bool, share: float) -> None:
+        query, right = self.question(known)
+        allowed = np.flatnonzero(self.random.random(2000) < share)
+        chosen = set(allowed.tolist())
+        assert_same(self.index.search(query, k, allowed), [pair for pair in right if pair[1] in chosen][:k])
 
     @rule(place=st.floats(0, 1), known=st.booleans())
     def within(self, place: float, known: bool) -> None:

@@ -6,15 +6,17 @@ import random
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from django.core.management import CommandError, call_command
 
-from gallery.services import add_image
+from gallery.services import add_image, delete_images
 from search import snapshots
 from search.engine import query_by_pixels, search
-from search.exceptions import SnapshotDamaged
+from search.exceptions import SearchError, SnapshotDamaged
 from search.features import extract
-from search.live import forget
-from search.methods import METHODS
+from search.live import forget, live
+from search.methods import METHODS, get_method
 from search.models import Snapshot, Space
 from tests.drawings import encode, scene
 
@@ -61,9 +63,10 @@ def test_a_build_without_changes_does_nothing(space: str, ids: list[int]) -> Non
 
 
 def test_only_one_builds_at_a_time(ids: list[int]) -> None:
-    assert snapshots._take_lease("phash")
-    assert snapshots.build("phash") is None
-    Space.objects.update(building_until=None)
+    with snapshots._alone("phash") as alone:
+        assert alone
+        assert snapshots.build("phash") is None
+        assert snapshots.build("color")
     assert snapshots.build("phash")
 
 
@@ -77,6 +80,18 @@ def test_old_snapshots_are_kept_for_rollback_and_then_removed(ids: list[int], se
     assert {path.name for path in (settings.SNAPSHOT_ROOT / "phash").iterdir()} == {
         Path(one.folder).name for one in kept
     }
+
+
+def test_snapshots_that_cannot_serve_do_not_take_the_places_of_those_that_can(ids: list[int], settings) -> None:
+    settings.SNAPSHOTS_KEPT = 2
+    made = [snapshots.build("phash")]
+    for seed in range(COUNT, COUNT + 3):
+        add(seed)
+        made.append(snapshots.build("phash"))
+        if len(made) == 2:
+            snapshots.rollback("phash", "a test")
+    problems = Snapshot.objects.filter(space="phash").order_by("pk").values_list("sequence", "problem")
+    assert list(problems) == [(COUNT + 2, ""), (COUNT + 3, "")]
 
 
 def test_what_a_killed_build_left_is_removed_by_the_next(ids: list[int], settings) -> None:
@@ -150,8 +165,6 @@ def test_another_kind_of_index_is_built_when_the_setting_says_so(ids: list[int],
 
 @pytest.mark.django_db(transaction=True)
 def test_a_process_swaps_to_a_newer_snapshot_and_empties_its_tail(ids: list[int]) -> None:
-    from search.live import live
-
     assert len(live("phash").view().tail) == COUNT
     snapshots.build("phash")
     view = live("phash")
@@ -159,3 +172,93 @@ def test_a_process_swaps_to_a_newer_snapshot_and_empties_its_tail(ids: list[int]
     if view._loading:
         view._loading.join()
     assert (len(view.view().index), len(view.view().tail)) == (COUNT, 0)
+
+
+def test_after_a_rollback_the_snapshot_before_serves_and_nothing_is_lost(ids: list[int]) -> None:
+    good = snapshots.build("phash")
+    late = add(COUNT)
+    bad = snapshots.build("phash")
+    forget()
+    assert good
+    assert bad
+    assert snapshots.rollback("phash", "Ann") == good
+    assert Space.objects.get(pk="phash").snapshot == good
+    assert Snapshot.objects.get(pk=bad.pk).problem == "rolled back by Ann"
+    assert folder_of(bad).is_dir()
+    forget()
+    assert first(COUNT, "phash") == (late, {})
+    view = live("phash").view()
+    assert (view.snapshot_id, len(view.index), len(view.tail)) == (good.pk, COUNT, 1)
+
+
+def test_the_build_after_a_rollback_does_not_begin_with_what_was_rolled_back(ids: list[int]) -> None:
+    good = snapshots.build("phash")
+    add(COUNT)
+    bad = snapshots.build("phash")
+    snapshots.rollback("phash", "Ann")
+    assert good
+    assert bad
+    assert snapshots.newest_index("phash")[1] == good
+    fresh = snapshots.build("phash")
+    assert fresh
+    assert fresh.pk > bad.pk
+    assert (fresh.sequence, fresh.count, fresh.problem) == (COUNT + 1, COUNT + 1, "")
+    assert snapshots.rollback("phash", "Ann") == good
+
+
+def test_a_rollback_passes_over_what_is_damaged(ids: list[int]) -> None:
+    made = [snapshots.build("phash")]
+    for seed in range(COUNT, COUNT + 2):
+        add(seed)
+        made.append(snapshots.build("phash"))
+    shutil.rmtree(folder_of(made[1]))
+    assert snapshots.rollback("phash", "Ann") == made[0]
+
+
+def test_there_is_no_rollback_without_an_earlier_snapshot_or_during_a_build(ids: list[int]) -> None:
+    with pytest.raises(SearchError, match="no earlier snapshot"):
+        snapshots.rollback("phash", "Ann")
+    snapshots.build("phash")
+    with pytest.raises(SearchError, match="no earlier snapshot"):
+        snapshots.rollback("phash", "Ann")
+    with snapshots._alone("phash"), pytest.raises(SearchError, match="being built"):
+        snapshots.rollback("phash", "Ann")
+    assert first(1, "phash") == (ids[1], {})
+
+
+def test_the_command_rolls_back_and_tells_what_serves(ids: list[int], capsys: pytest.CaptureFixture[str]) -> None:
+    snapshots.build("phash")
+    add(COUNT)
+    snapshots.build("phash")
+    call_command("rollback_index", space="phash")
+    assert f"up to change {COUNT:,}" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="no earlier snapshot"):
+        call_command("rollback_index", space="phash")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_running_process_follows_a_rollback(ids: list[int]) -> None:
+    good = snapshots.build("phash")
+    add(COUNT)
+    snapshots.build("phash")
+    holder = live("phash")
+    holder.view()
+    snapshots.rollback("phash", "Ann")
+    holder.view()
+    if holder._loading:
+        holder._loading.join()
+    assert good
+    assert (holder.view().snapshot_id, len(holder.view())) == (good.pk, COUNT + 1)
+
+
+@pytest.mark.parametrize("space", METHODS)
+def test_a_view_answers_from_what_is_allowed_only(space: str, ids: list[int]) -> None:
+    snapshots.build(space)
+    forget()
+    late = [add(seed) for seed in range(COUNT, COUNT + 3)]
+    delete_images(ids=[ids[4]])
+    allowed = np.array([ids[2], ids[4], late[1], 10**9])
+    query = get_method(space).queries(get_method(space).extract(scene(3, (120, 90))))[0]
+    found = live(space).view().search(query, 10, allowed)
+    assert sorted(found.keys.tolist()) == [ids[2], late[1]]
+    assert len(live(space).view().search(query, 1, allowed)) == 1

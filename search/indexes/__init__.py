@@ -10,6 +10,7 @@ from search.indexes.base import Index
 INDEXES: dict[str, tuple[str, str]] = {
     "brute": ("Exact scan", "search.indexes.brute.BruteIndex"),
     "vptree": ("VP-tree (exact)", "search.indexes.vptree.VPTreeIndex"),
+    "mih": ("Multi-index hashing (exact)", "search.indexes.mih.MIHIndex"),
     "hnsw": ("HNSW graph (approximate)", "search.indexes.hnsw.HNSWIndex"),
 }
 

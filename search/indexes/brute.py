@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from search.exceptions import SnapshotDamaged
 from search.indexes.arrays import load_arrays, save_arrays
@@ -102,7 +101,7 @@ class BruteIndex(Index):
         """What is here of the allowed keys."""
         keys, rows = self._live()
         if len(allowed) < len(keys) // 8:
-            slots = [self._slots[key] for key in allowed.tolist() if key in self._slots]
+            slots = np.array([self._slots[key] for key in allowed.tolist() if key in self._slots], np.int64)
         else:
-            slots = np.flatnonzero(np.isin(keys, allowed)).tolist()
+            slots = np.flatnonzero(np.isin(keys, allowed))
         return keys[slots], rows[slots]

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numba
+from llvmlite import ir
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 HERE = Path(__file__).parent
@@ -52,5 +54,20 @@ def _popcount(_context: Any, _word: Any) -> Any:
     return types.int64(types.uint64), generate
 
 
+def _prefetch(_context: Any, array: Any, place: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        address = builder.bitcast(builder.gep(data, [arguments[1]]), byte)
+        builder.call(fetch, [address, number(0), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), generate
+
+
 # The number of set bits of a uint64, by the processor's own instruction.
 popcount: Callable[[Any], Int] = cast(Any, intrinsic)(_popcount)
+# Start to bring item ``place`` of an array, all axes counted as one, into the processor's cache.
+prefetch: Callable[[Any, Int], None] = cast(Any, intrinsic)(_prefetch)

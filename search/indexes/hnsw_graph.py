@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,10 @@ class GrowingGraph:
         self._graph.mark_deleted(place)
 
     def save(self, path: Path) -> None:
+        """Raises OSError if not all could be written, which hnswlib does not notice."""
         self._graph.save_index(str(path))
+        if (size := path.stat().st_size) != self._graph.index_file_size():
+            raise OSError(errno.ENOSPC, f"Only {size} bytes of the graph could be written", str(path))
 
     def nearest(self, query: Features, width: int) -> Found:
         """``width`` places and squared distances, in no order; none where the graph does not reach so many."""

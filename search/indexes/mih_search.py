@@ -8,42 +8,53 @@ Punjani and Fleet 2012). Some part even starts a ring of parts of which the firs
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from search.indexes.compiled import Int, compiled, entry, popcount, types
+from search.indexes.compiled import Int, compiled, entry, popcount, prefetch, types
 from search.indexes.heap import among, offer, rank
-from search.indexes.mih_tables import BASE, FIRST, TABLES, WIDTH, Tables, part
-from search.indexes.vptree_layout import KEYS, POINTS, QUERY
+from search.indexes.mih_tables import BASE, FIRST, ROWS, TABLES, WIDTH, Rows, Tables, part
+from search.indexes.vptree_layout import KEYS, QUERY
 from search.indexes.vptree_rows import longer
 
 # In units of one word scanned: to go to the rows of one value, and to read one of them.
 PROBE, READ = 40.0, 3.0
 CHUNK = 512
+LANES = 32
 FOUND = types.Tuple([KEYS, types.Array(types.float64, 1, "C")])
+Found: TypeAlias = tuple[Any, Any, Int]
 
 
 @compiled
-def measure(rows: Any, start: Int, query: Any, apart: Any) -> Int:
-    """Fill ``apart`` with the distances of the rows from ``start`` on; return the smallest."""
-    nearest = np.int64(64 * len(query))
+def measure_one(rows: Any, query: Any, apart: Any) -> None:
+    first = query[0]
+    for row in range(len(rows)):
+        apart[row] = popcount(rows[row, 0] ^ first)
+
+
+@compiled
+def measure_four(rows: Any, query: Any, apart: Any) -> None:
+    first, second, third, fourth = query[0], query[1], query[2], query[3]
+    for row in range(len(rows)):
+        low = popcount(rows[row, 0] ^ first) + popcount(rows[row, 1] ^ second)
+        apart[row] = low + popcount(rows[row, 2] ^ third) + popcount(rows[row, 3] ^ fourth)
+
+
+@compiled
+def measure(rows: Any, query: Any, apart: Any) -> Int:
+    """Fill ``apart`` with the distances of the rows; return the smallest."""
+    # One loop for each usual length, and one for the minimum, is what vector instructions are made from.
     if len(query) == 1:
-        first = query[0]
-        for place in range(len(apart)):
-            apart[place] = popcount(rows[start + place, 0] ^ first)
-            nearest = min(nearest, apart[place])
+        measure_one(rows, query, apart)
     elif len(query) == 4:
-        first, second, third, fourth = query[0], query[1], query[2], query[3]
-        for place in range(len(apart)):
-            low = popcount(rows[start + place, 0] ^ first) + popcount(rows[start + place, 1] ^ second)
-            high = popcount(rows[start + place, 2] ^ third) + popcount(rows[start + place, 3] ^ fourth)
-            apart[place] = low + high
-            nearest = min(nearest, apart[place])
+        measure_four(rows, query, apart)
     else:
-        for place in range(len(apart)):
-            apart[place] = differing(rows, start + place, query)
-            nearest = min(nearest, apart[place])
+        for row in range(len(rows)):
+            apart[row] = differing(rows, row, query)
+    nearest = apart[0]
+    for row in range(len(rows)):
+        nearest = min(nearest, apart[row])
     return nearest
 
 
@@ -56,38 +67,61 @@ def differing(rows: Any, row: Int, query: Any) -> Int:
 
 
 @compiled
-def flips(radius: Int, table: Int, count: Int) -> Int:
-    """In how many bits a part may differ; -1 if it need not be looked at."""
-    return (radius - table) // count
+def values_within(width: Int, most: Int) -> Int:
+    """How many values of ``width`` bits differ from one in at most ``most``."""
+    total = here = 1
+    for bits in range(min(most, width)):
+        here = here * (width - bits) // (bits + 1)
+        total += here
+    return total
+
+
+@compiled
+def probe_count(parts: Any, radius: Int) -> Int:
+    """At how many values of parts to look, at most: the first may differ in one bit more than the others."""
+    most, more, width = radius // len(parts), radius % len(parts) + 1, widest(parts)
+    count = more * values_within(width, most)
+    return count if most == 0 else count + (len(parts) - more) * values_within(width, most - 1)
+
+
+@compiled
+def widest(parts: Any) -> Int:
+    width = parts[0, WIDTH]
+    for table in range(len(parts)):
+        width = max(width, parts[table, WIDTH])
+    return width
 
 
 @compiled
 def dearer(tables: Tables, radius: Int) -> bool:
     """Whether the tables cost more than a scan."""
-    count, price = len(tables.parts), 0.0
-    for table in range(count):
-        width = tables.parts[table, WIDTH]
-        values = 1.0
-        for bits in range(flips(radius, table, count) + 1):
-            price += values * (PROBE + READ * len(tables.rows) / (1 << width))
-            values = values * (width - bits) / (bits + 1)
-    return price > tables.rows.size
+    each = PROBE + READ * len(tables.keys) / (1 << tables.parts[0, WIDTH])
+    return bool(probe_count(tables.parts, radius) * each > tables.rows.size)
 
 
 @compiled
 def found_before(tables: Tables, row: Int, query: Any, radius: Int, table: Int) -> bool:
     """Whether a table before this one leads to the row, too."""
-    parts, count = tables.parts, len(tables.parts)
+    parts, rows, count = tables.parts, tables.rows, len(tables.parts)
+    apart = part_apart(rows, row, query, parts[0, FIRST], parts[0, WIDTH])
     for before in range(table):
-        first, width = parts[before, FIRST], parts[before, WIDTH]
-        apart = popcount(np.uint64(part(tables.rows[row], first, width) ^ part(query, first, width)))
-        if apart > flips(radius, before, count):
-            continue
-        first, width = parts[before + 1, FIRST], parts[before + 1, WIDTH]
-        apart += popcount(np.uint64(part(tables.rows[row], first, width) ^ part(query, first, width)))
-        if apart <= flips(radius, before, count) + flips(radius, before + 1, count) + 1:
+        most = (radius - before) // count
+        then = part_apart(rows, row, query, parts[before + 1, FIRST], parts[before + 1, WIDTH])
+        if apart <= most and apart + then <= most + (radius - before - 1) // count + 1:
             return True
+        apart = then
     return False
+
+
+@compiled
+def part_apart(rows: Any, row: Int, query: Any, first: Int, width: Int) -> Int:
+    """In how many bits a part of a row differs from the query's."""
+    # Not by way of part(): a view of the row would cost more than all else here.
+    word, shift = first >> 6, np.uint64(first & 63)
+    bits = (rows[row, word] ^ query[word]) >> shift
+    if (first & 63) + width > 64:
+        bits |= (rows[row, word + 1] ^ query[word + 1]) << (np.uint64(64) - shift)
+    return popcount(bits & ((np.uint64(1) << np.uint64(width)) - np.uint64(1)))
 
 
 @compiled
@@ -99,63 +133,163 @@ def next_mask(mask: Int) -> Int:
 
 
 @compiled
-def candidates(tables: Tables, table: Int, query: Any, radius: Int) -> Any:
-    """Rows to which one table leads."""
-    parts, starts, ids, beside = tables.parts, tables.starts, tables.ids[table], tables.beside[table]
-    count, width, base = len(parts), parts[table, WIDTH], parts[table, BASE]
-    then = (table + 1) % count
-    own, other = part(query, parts[table, FIRST], width), part(query, parts[then, FIRST], parts[then, WIDTH])
-    most = flips(radius, table, count)
-    slack = most + flips(radius, then, count) + 1
-    found, size = np.empty(256, np.int32), 0
-    for bits in range(min(most, width) + 1):
-        mask = (1 << bits) - 1
-        while mask >> width == 0:
-            start, stop = starts[base + (own ^ mask)], starts[base + (own ^ mask) + 1]
-            if size + stop - start > len(found):
-                found = longer(found, 2 * (size + stop - start))
-            for place in range(start, stop):
-                found[size] = ids[place]
-                size += popcount(np.uint64(beside[place] ^ other)) <= slack - bits
-            if mask == 0:
-                break
-            mask = next_mask(mask)
+def probes(tables: Tables, query: Any, radius: Int) -> Any:
+    """Per part and per value that is near enough to the query's: spare bits, and where its rows start and end."""
+    parts, starts, count = tables.parts, tables.starts, len(tables.parts)
+    found, size = np.empty((probe_count(parts, radius), 4), np.int64), 0
+    for table in range(min(count, radius + 1)):
+        width, base, most = parts[table, WIDTH], parts[table, BASE], (radius - table) // count
+        own, slack = part(query, parts[table, FIRST], width), most + (radius - (table + 1) % count) // count + 1
+        for bits in range(min(most, width) + 1):
+            mask = (1 << bits) - 1
+            while mask >> width == 0:
+                found[size, 0], found[size, 1], found[size, 2] = table, slack - bits, base + (own ^ mask)
+                prefetch(starts, found[size, 2])
+                size += 1
+                if mask == 0:
+                    break
+                mask = next_mask(mask)
+    for place in range(size):
+        value, offset = np.uint64(found[place, 2]), found[place, 0] * len(tables.keys)
+        found[place, 2] = offset + starts[value]
+        found[place, 3] = offset + starts[value + np.uint64(1)]
+        prefetch(tables.beside, found[place, 2])
+        prefetch(tables.beside, found[place, 3])
     return found[:size]
 
 
 @compiled
-def from_tables(tables: Tables, query: Any, radius: Int, allowed: Any) -> tuple[Any, Any]:
-    """Keys and distances of all rows within the radius."""
-    keys, distances, size = np.empty(16, np.int64), np.empty(16, np.float64), 0
-    for table in range(min(len(tables.parts), radius + 1)):
-        for row in candidates(tables, table, query, radius):
-            distance = differing(tables.rows, row, query)
-            if distance > radius or tables.dead[row] or found_before(tables, row, query, radius, table):
-                continue
-            if len(allowed) == 0 or among(allowed, tables.keys[row]):
-                if size == len(keys):
-                    keys, distances = longer(keys, 2 * size), longer(distances, 2 * size)
-                keys[size], distances[size] = tables.keys[row], distance
-                size += 1
-    return keys[:size], distances[:size]
+def some_near(beside: Any, start: Int, other: Int, spare: Int) -> bool:
+    """Whether one of ``LANES`` values is near enough; a slice, as its length is not known when compiled."""
+    some, bits, nearest = beside[start : start + LANES], np.uint64(other), np.int64(64)
+    for place in range(len(some)):
+        nearest = min(nearest, popcount(np.uint64(some[place]) ^ bits))
+    return bool(nearest <= spare)
 
 
 @compiled
-def by_scan(row_keys: Any, rows: Any, dead: Any, query: Any, radius: Int, allowed: Any) -> tuple[Any, Any]:
-    """What ``from_tables`` returns; ``dead`` may be empty."""
-    keys, distances, size = np.empty(16, np.int64), np.empty(16, np.float64), 0
-    apart = np.empty(CHUNK, np.int64)
-    for start in range(0, len(rows), CHUNK):
-        apart = apart[: min(CHUNK, len(rows) - start)]
-        if measure(rows, start, query, apart) > radius:
+def candidates(tables: Tables, query: Any, radius: Int) -> Any:
+    """Where in all tables the rows stand that may be within the radius."""
+    parts, beside = tables.parts, tables.beside
+    found, size, others = np.empty(256, np.int64), 0, np.empty(len(parts), np.uint16)
+    for table in range(len(parts)):
+        others[table - 1] = part(query, parts[table, FIRST], parts[table, WIDTH])
+    around = probes(tables, query, radius)
+    for probe in range(len(around)):
+        spare, start, stop = around[probe, 1], around[probe, 2], around[probe, 3]
+        other = others[around[probe, 0]]
+        for begin in range(start, stop, LANES):
+            if not some_near(beside, begin, other, spare):
+                continue
+            if size + LANES > len(found):
+                found = longer(found, 2 * len(found))
+            for place in range(begin, min(begin + LANES, stop)):
+                if popcount(np.uint64(beside[place] ^ other)) <= spare:
+                    prefetch(tables.ids, place)
+                    found[size] = place
+                    size += 1
+    return found[:size]
+
+
+@compiled
+def kept(keys: Any, distances: Any, size: Int, key: Int, distance: Int) -> tuple[Any, Any, Int]:
+    """The two lists with one more entry."""
+    if size == len(keys):
+        keys, distances = longer(keys, 2 * size), longer(distances, 2 * size)
+    keys[size], distances[size] = key, distance
+    return keys, distances, size + 1
+
+
+@compiled
+def from_tables(tables: Tables, query: Any, radius: Int, allowed: Any, keys: Any, distances: Any) -> Found:
+    """Keys and distances of the rows within the radius, and how many; -1 if there are too many candidates."""
+    places, size, count = candidates(tables, query, radius), 0, len(tables.keys)
+    if 4 * len(places) > count + CHUNK:
+        return keys, distances, -1
+    ids, words = tables.ids.reshape(-1), tables.rows.shape[1]
+    for place in places:
+        prefetch(tables.rows, words * ids[place])
+    for place in places:
+        row = ids[place]
+        distance = differing(tables.rows, row, query)
+        if distance > radius or tables.dead[row] or found_before(tables, row, query, radius, place // count):
+            continue
+        if len(allowed) == 0 or among(allowed, tables.keys[row]):
+            keys, distances, size = kept(keys, distances, size, tables.keys[row], distance)
+    return keys, distances, size
+
+
+@compiled
+def by_scan(some: Rows, query: Any, radius: Int, allowed: Any, keys: Any, distances: Any, size: Int) -> Found:
+    """Append keys and distances of the rows within the radius."""
+    apart = np.empty(min(CHUNK, len(some.rows)), np.int64)
+    for start in range(0, len(some.rows), CHUNK):
+        apart = apart[: min(CHUNK, len(some.rows) - start)]
+        if measure(some.rows[start : start + CHUNK], query, apart) > radius:
             continue
         for place in range(len(apart)):
             row = start + place
-            if apart[place] > radius or (len(dead) > 0 and dead[row]):
+            if apart[place] > radius or some.dead[row]:
                 continue
-            if len(allowed) == 0 or among(allowed, row_keys[row]):
+            if len(allowed) == 0 or among(allowed, some.keys[row]):
+                keys, distances, size = kept(keys, distances, size, some.keys[row], apart[place])
+    return keys, distances, size
+
+
+@compiled
+def nearest_by_scan(some: Rows, query: Any, allowed: Any, keys: Any, distances: Any, size: Int) -> Int:
+    """Offer all rows to the heap; return its size."""
+    apart, limit = np.empty(CHUNK, np.int64), np.int64(64 * len(query))
+    if size == len(keys):
+        limit = np.int64(distances[0])
+    for start in range(0, len(some.rows), CHUNK):
+        apart = apart[: min(CHUNK, len(some.rows) - start)]
+        if measure(some.rows[start : start + CHUNK], query, apart) > limit:
+            continue
+        for place in range(len(apart)):
+            row = start + place
+            if apart[place] > limit or some.dead[row]:
+                continue
+            if len(allowed) == 0 or among(allowed, some.keys[row]):
+                size = offer(distances, keys, size, apart[place], some.keys[row])
                 if size == len(keys):
-                    keys, distances = longer(keys, 2 * size), longer(distances, 2 * size)
-                keys[size], distances[size] = row_keys[row], apart[place]
-                size += 1
+                    limit = np.int64(distances[0])
+    return size
+
+
+@compiled
+def all_within(tables: Tables, recent: Rows, query: Any, radius: Int, allowed: Any) -> Found:
+    """Keys and distances of all rows within the radius, and how many."""
+    keys, distances, size = np.empty(64, np.int64), np.empty(64, np.float64), -1
+    if not dearer(tables, radius):
+        keys, distances, size = from_tables(tables, query, radius, allowed, keys, distances)
+    if size < 0:
+        whole = Rows(tables.keys, tables.rows, tables.dead)
+        keys, distances, size = by_scan(whole, query, radius, allowed, keys, distances, 0)
+    return by_scan(recent, query, radius, allowed, keys, distances, size)
+
+
+@entry(FOUND(TABLES, ROWS, QUERY, types.int64, KEYS))
+def within(tables: Tables, recent: Rows, query: Any, radius: Int, allowed: Any) -> tuple[Any, Any]:
+    """Keys and distances of all rows within the radius, nearest first; of those allowed, if any are named."""
+    keys, distances, size = all_within(tables, recent, query, radius, allowed)
+    rank(distances, keys, size)
+    return keys[:size], distances[:size]
+
+
+@entry(FOUND(TABLES, ROWS, QUERY, types.int64, KEYS))
+def nearest(tables: Tables, recent: Rows, query: Any, k: Int, allowed: Any) -> tuple[Any, Any]:
+    """Keys and distances of the ``k`` nearest rows, nearest first: by growing radius, or a scan at last."""
+    radius = len(tables.parts) - 1
+    while not dearer(tables, radius):
+        keys, distances, size = all_within(tables, recent, query, radius, allowed)
+        if size >= k:
+            rank(distances, keys, size)
+            return keys[:k], distances[:k]
+        radius += len(tables.parts)
+    keys, distances = np.empty(k, np.int64), np.empty(k, np.float64)
+    whole = Rows(tables.keys, tables.rows, tables.dead)
+    size = nearest_by_scan(whole, query, allowed, keys, distances, 0)
+    size = nearest_by_scan(recent, query, allowed, keys, distances, size)
+    rank(distances, keys, size)
     return keys[:size], distances[:size]

@@ -7,6 +7,7 @@ next part (the first after the last), so that most candidates are ruled out with
 
 from __future__ import annotations
 
+from math import log2
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,10 +21,20 @@ FIRST, WIDTH, BASE = range(3)
 MOST_BITS = 16
 LEAST_BITS = 8
 ROWS_TO_A_VALUE = 16
+# Searches read a little past the end.
+SPARE = 64
+
+
+class Rows(NamedTuple):
+    """Some rows and their keys; a dead row is no answer."""
+
+    keys: NDArray[np.int64]
+    rows: NDArray[np.uint64]
+    dead: NDArray[np.uint8]
 
 
 class Tables(NamedTuple):
-    """``parts`` has per table the first bit, the width and the base in ``starts``; a dead row is no answer."""
+    """``parts`` has per table the first bit, the width and the base in ``starts``."""
 
     keys: NDArray[np.int64]
     rows: NDArray[np.uint64]
@@ -38,7 +49,8 @@ FLAGS = types.Array(types.uint8, 1, "C")
 PARTS = types.Array(types.int64, 2, "C")
 STARTS = types.Array(types.int32, 1, "C")
 IDS = types.Array(types.int32, 2, "C")
-BESIDE = types.Array(types.uint16, 2, "C")
+BESIDE = types.Array(types.uint16, 1, "C")
+ROWS = types.NamedTuple((KEYS, POINTS, FLAGS), Rows)
 TABLES = types.NamedTuple((KEYS, POINTS, FLAGS, PARTS, STARTS, IDS, BESIDE), Tables)
 
 
@@ -76,15 +88,15 @@ def merge_table(tables: Tables, new: Tables, table: Int, counts: Any, order: Any
     base, held = tables.parts[table, BASE], len(tables.rows)
     then = (table + 1) % len(tables.parts)
     first, width = tables.parts[then, FIRST], tables.parts[then, WIDTH]
-    end = 0
+    end, out, into = 0, table * held, table * len(new.rows)
     for value in range(1 << tables.parts[table, WIDTH]):
         new.starts[base + value] = end
         for place in range(tables.starts[base + value], tables.starts[base + value + 1]):
-            new.ids[table, end], new.beside[table, end] = tables.ids[table, place], tables.beside[table, place]
+            new.ids[table, end], new.beside[into + end] = tables.ids[table, place], tables.beside[out + place]
             end += 1
         for place in range(counts[value], counts[value + 1]):
             row = held + order[place]
-            new.ids[table, end], new.beside[table, end] = row, part(new.rows[row], first, width)
+            new.ids[table, end], new.beside[into + end] = row, part(new.rows[row], first, width)
             end += 1
     new.starts[base + (1 << tables.parts[table, WIDTH])] = end
 
@@ -103,7 +115,7 @@ def merge_into(tables: Tables, new: Tables) -> None:
 def cut(rows: int, dimension: int) -> NDArray[np.int64]:
     """The parts for so many rows of 64-bit words, ``(tables, 3)``: some 16 rows to a value, 8 to 16 bits."""
     bits = 64 * dimension
-    width = min(max(int(np.log2(max(rows, 1) / ROWS_TO_A_VALUE)) if rows else 0, LEAST_BITS), MOST_BITS)
+    width = min(max(round(log2(max(rows, 1) / ROWS_TO_A_VALUE)), LEAST_BITS), MOST_BITS)
     edges = np.linspace(0, bits, -(-bits // width) + 1).astype(np.int64)
     widths = np.diff(edges)
     sizes = (1 << widths) + 1
@@ -120,7 +132,7 @@ def without_rows(parts: NDArray[np.int64], dimension: int) -> Tables:
         parts=parts,
         starts=np.zeros(size, np.int32),
         ids=np.empty((len(parts), 0), np.int32),
-        beside=np.empty((len(parts), 0), np.uint16),
+        beside=np.zeros(SPARE, np.uint16),
     )
 
 
@@ -134,7 +146,7 @@ def with_rows(tables: Tables, keys: NDArray[np.int64], rows: Features) -> Tables
         parts=tables.parts,
         starts=np.empty_like(tables.starts),
         ids=np.empty((len(tables.parts), count), np.int32),
-        beside=np.empty((len(tables.parts), count), np.uint16),
+        beside=np.empty(len(tables.parts) * count + SPARE, np.uint16),
     )
     merge_into(tables, new)
     return new

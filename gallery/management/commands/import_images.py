@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import signal
 import sys
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
+from threading import Event
 from time import monotonic
 from typing import Any, TextIO
 
@@ -72,18 +75,18 @@ class Command(BaseCommand):
         if missing := [path for path in options["paths"] if not Path(path).exists()]:
             raise CommandError(f"There is no {', '.join(missing)}.")
         tally = Tally(options["report"] or _default_report())
-        try:
-            self._import(tally, options["paths"], options["recursive"], options["tags"].split(","))
-        except KeyboardInterrupt:
-            self._summarise(tally)
+        with _stoppable() as stop:
+            try:
+                self._import(tally, stop, options["paths"], options["recursive"], options["tags"].split(","))
+            except OSError as error:
+                raise CommandError(f"Pictures cannot be stored: {error}. The same command goes on later.") from error
+            finally:
+                self._summarise(tally)
+        if stop.is_set():
             self.stdout.write("Stopped. The same command goes on from here.")
             sys.exit(130)
-        except OSError as error:
-            self._summarise(tally)
-            raise CommandError(f"Pictures cannot be stored: {error}. The same command goes on from here.") from error
-        self._summarise(tally)
 
-    def _import(self, tally: Tally, paths: list[str], recursive: bool, tags: list[str]) -> None:
+    def _import(self, tally: Tally, stop: Event, paths: list[str], recursive: bool, tags: list[str]) -> None:
         total = sum(1 for _ in find(paths, recursive=recursive))
         if not total and not recursive:
             self.stdout.write("There are no files; --recursive looks into folders inside folders.")
@@ -92,6 +95,8 @@ class Command(BaseCommand):
         shown = _bar(outcomes, total, console) if console.is_terminal else self._lines(outcomes, total)
         for outcome in shown:
             tally.note(outcome)
+            if stop.is_set():
+                return
 
     def _lines(self, outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
         started = told = monotonic()
@@ -111,6 +116,22 @@ class Command(BaseCommand):
             more = f"{hidden:,} more are in the report. " if hidden else ""
             self.stdout.write(f"{more}Report: {tally.report}")
         self.stdout.write(", ".join(f"{tally.counts[fate]:,} {fate.value}" for fate in Fate) + ".")
+
+
+@contextmanager
+def _stoppable() -> Iterator[Event]:
+    """Ctrl-C lets the picture at hand be finished; a second one ends at once."""
+    stop = Event()
+
+    def note(*_: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    usual = signal.signal(signal.SIGINT, note)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def _bar(outcomes: Iterable[Outcome], total: int, console: Console) -> Iterator[Outcome]:

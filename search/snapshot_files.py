@@ -1,0 +1,71 @@
+"""A snapshot's folder: written whole beside the others, flushed, and only then given its name; checked before use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from uuid import uuid4
+
+from search.indexes.base import Index
+
+META = "meta.json"
+FORMAT = 1  # a reader skips what it does not know
+
+
+def write_folder(root: Path, name: str, index: Index, about: Mapping[str, object]) -> Path:
+    """Write an index and what is to be known about it to a new folder that begins with ``name``. Raises OSError."""
+    unique = uuid4().hex[:12]
+    unfinished = root / f".{unique}"
+    unfinished.mkdir(parents=True)
+    try:
+        _fill(unfinished, index, about)
+        folder = unfinished.rename(root / f"{name}-{unique}")
+        _flush(root)
+    except OSError:
+        # A full disk needs the room at once.
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    return folder
+
+
+def _fill(folder: Path, index: Index, about: Mapping[str, object]) -> None:
+    index.save(folder)
+    files = {path.name: _digest(path) for path in sorted(folder.iterdir())}
+    meta = {"format": FORMAT, "metric": index.metric, "dimension": index.dimension, "count": len(index)}
+    (folder / META).write_text(json.dumps({**meta, **about, "files": files}, indent=1))
+    for path in (*folder.iterdir(), folder):
+        _flush(path)
+
+
+def check_folder(folder: Path, checksum: str) -> None:
+    """Read every byte. Raises OSError or ValueError if it is not as it was written."""
+    if checksum_of(folder) != checksum:
+        raise ValueError("meta.json has changed")
+    meta = json.loads((folder / META).read_text())
+    if meta["format"] != FORMAT:
+        raise ValueError(f"its format is {meta['format']}, this program reads {FORMAT}")
+    for name, digest in meta["files"].items():
+        if _digest(folder / name) != digest:
+            raise ValueError(f"{name} has changed")
+
+
+def checksum_of(folder: Path) -> str:
+    """SHA-256 of ``meta.json``, which has those of all other files."""
+    return _digest(folder / META)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

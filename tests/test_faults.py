@@ -1,0 +1,327 @@
+"""Killed, damaged, full, doubled, put back in time: what is stored is found, and the next build is whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import signal
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from gallery.services import add_image
+from search import jobs, snapshots, tasks
+from search.engine import query_by_pixels, search
+from search.exceptions import SnapshotDamaged
+from search.features import extract
+from search.live import forget
+from search.methods import METHODS
+from search.models import Feature, Job, Snapshot, Space
+from tests.drawings import encode, scene
+from tests.servers import wait_until
+from tests.test_processes import Peer, Site, kill
+
+COUNT = 12
+DAMAGES = 200
+NO_ROOM = r"No space|too large|could be written|requested and \d+ written"
+Room = Callable[[], AbstractContextManager[None]]
+
+
+def add(seed: int) -> int:
+    image = add_image(data=encode(scene(seed, (120, 90)), "PNG")).image
+    extract([image.pk])
+    return image.pk
+
+
+def first(seed: int, space: str) -> tuple[int, dict[str, str]]:
+    forget()
+    result = search(query_by_pixels(scene(seed, (120, 90)), space), method=space)
+    return result.hits[0].key, dict(result.skipped)
+
+
+@pytest.fixture
+def ids(db: None) -> list[int]:
+    return [add(seed) for seed in range(COUNT)]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path, SNAPSHOTS_KEPT="1")
+    yield site
+    site.kill_all()
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / f"{seed}.png" for seed in range(16)]
+    for seed, path in enumerate(paths):
+        path.write_bytes(encode(scene(seed, (120, 90)), "PNG"))
+    return paths
+
+
+@pytest.mark.parametrize("space", METHODS)
+def test_a_build_killed_at_any_step_loses_nothing_and_the_next_one_is_whole(site: Site, space: str) -> None:
+    process = site.start("tests.dying", space)
+    told = [json.loads(line) for line in process.communicate(timeout=600)[0].splitlines()]
+    ends, looks = told[::2], told[1::2]
+    assert len(ends) > 20, "hardly a step was found to kill the build at"
+    assert [one["ended"] for one in ends] == [signal.SIGKILL] * (len(ends) - 1) + [0]
+    whole = {"found": True, "problems": ["", ""], "clean": True, "built": True}
+    assert [(step, one) for step, one in enumerate(looks, 1) if one != whole] == []
+    assert len(looks) == len(ends)
+
+
+def damaged(whole: bytes, dice: random.Random) -> bytes:
+    """Cut somewhere, or with one bit turned."""
+    place = dice.randrange(len(whole))
+    if dice.random() < 0.5:
+        return whole[:place]
+    return whole[:place] + bytes([whole[place] ^ 1 << dice.randrange(8)]) + whole[place + 1 :]
+
+
+def put(path: Path, data: bytes) -> None:
+    """As a new file: the old one may still be mapped."""
+    path.unlink()
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("space", METHODS)
+def test_every_damage_is_noticed_and_the_snapshot_before_or_a_rebuild_serves(
+    space: str, ids: list[int], settings
+) -> None:
+    old = snapshots.build(space)
+    late = add(COUNT)
+    new = snapshots.build(space)
+    assert old
+    assert new
+    dice = random.Random(space)
+    files = sorted((settings.SNAPSHOT_ROOT / new.folder).iterdir())
+    for turn in range(DAMAGES // len(METHODS)):
+        path = dice.choice(files)
+        whole = path.read_bytes()
+        put(path, damaged(whole, dice))
+        with pytest.raises(SnapshotDamaged):
+            snapshots.load(new)
+        asked, right = dice.choice([(3, ids[3]), (COUNT, late)])
+        key, skipped = first(asked, space)
+        assert key == right
+        assert "damaged" in skipped[space]
+        assert snapshots.newest_index(space)[1] == old
+        assert snapshots.due(space)
+        if turn % 10 == 0:
+            assert snapshots.build(space)
+            assert first(asked, space) == (right, {})
+            Snapshot.objects.filter(pk__gt=new.pk).delete()
+            Space.objects.filter(pk=space).update(snapshot=new)
+        put(path, whole)
+        Snapshot.objects.filter(pk=new.pk).update(problem="")
+    assert first(COUNT, space) == (late, {})
+
+
+@contextmanager
+def no_long_files() -> Iterator[None]:
+    """Every file ends at 300 bytes, as if the disk were full there."""
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+
+
+@pytest.fixture
+def small_disk(settings, tmp_path: Path) -> Iterator[Room]:
+    """A disk of its own for the snapshots where we may mount one, else a limit on the size of files."""
+    settings.SNAPSHOT_ROOT = root = tmp_path / "disk"
+    root.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(root)]
+    if os.getuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        yield no_long_files
+        return
+
+    @contextmanager
+    def no_room() -> Iterator[None]:
+        disk = os.statvfs(root)
+        ballast = root / "ballast"
+        ballast.write_bytes(bytes((disk.f_bavail - 1) * disk.f_bsize))
+        yield
+        ballast.unlink()
+
+    yield no_room
+    subprocess.run(["umount", "--lazy", str(root)], check=True)
+
+
+def assert_a_full_disk_does_no_harm(space: str, ids: list[int], full: Room, root: Path) -> None:
+    good = snapshots.build(space)
+    late = add(COUNT)
+    with full():
+        with pytest.raises(OSError, match=NO_ROOM):
+            snapshots.build(space)
+        assert good
+        assert snapshots.newest_index(space)[1] == good
+        assert first(COUNT, space) == (late, {})
+    fresh = snapshots.build(space)
+    assert fresh
+    assert snapshots.load(fresh).keys().tolist() == [*ids, late]
+    named = {Path(one.folder).name for one in Snapshot.objects.filter(space=space)}
+    assert {path.name for path in (root / space).iterdir()} == named
+
+
+@pytest.mark.parametrize("space", METHODS)
+def test_a_full_disk_stops_the_build_and_nothing_else(space: str, ids: list[int], small_disk: Room, settings) -> None:
+    assert_a_full_disk_does_no_harm(space, ids, small_disk, settings.SNAPSHOT_ROOT)
+
+
+@pytest.mark.parametrize("space", METHODS)
+def test_a_file_that_cannot_grow_stops_the_build_and_nothing_else(space: str, ids: list[int], settings) -> None:
+    assert_a_full_disk_does_no_harm(space, ids, no_long_files, settings.SNAPSHOT_ROOT)
+
+
+def test_a_job_says_that_the_disk_is_full(ids: list[int], django_capture_on_commit_callbacks) -> None:
+    job = jobs.start_job(spaces=["color"])
+    with no_long_files(), pytest.raises(OSError, match=NO_ROOM):
+        tasks.advance_job(job.pk)
+    told = Job.objects.get(pk=job.pk)
+    assert told.state == "failed"
+    assert "OSError" in told.error
+
+
+def test_two_snapshotters_at_once_do_each_others_work_no_harm(site: Site, pictures: list[Path]) -> None:
+    builders, writer = [site.peer(), site.peer()], site.peer()
+
+    def build_often(peer: Peer) -> list[object]:
+        return [peer("build", "phash") for _ in range(40)]
+
+    with ThreadPoolExecutor() as pool:
+        built = [pool.submit(build_often, peer) for peer in builders]
+        added = []
+        for path in pictures:
+            added.append(writer("add", path))
+            writer("extract", added[-1])
+        sequences = [sequence for one in built for sequence in one.result() if sequence is not None]
+    assert len(sequences) == len(set(sequences)), "one state was built twice"
+    writer("build", "phash")
+    for path, image_id in zip(pictures, added, strict=True):
+        assert site.peer()("find", path)["phash"][0] == image_id
+    root = Path(site.environment["IMAGESITE_DATA"]) / "snapshots" / "phash"
+    assert len(list(root.iterdir())) == 1
+
+
+def stopped(process: subprocess.Popen[str]) -> bool:
+    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def test_a_snapshotter_that_hangs_blocks_the_next_one_only_until_it_is_dead(site: Site, pictures: list[Path]) -> None:
+    peer = site.peer()
+    peer("extract", peer("add", pictures[0]))
+    hanging = site.start("tests.dying", "phash", "hang")
+    wait_until(lambda: stopped(hanging), 60, "the stop in the middle of a build")
+    assert peer("build", "phash") is None
+    kill(hanging)
+    assert peer("build", "phash") == 2
+
+
+def test_a_clock_that_is_put_back_delays_no_build_for_ever(ids: list[int]) -> None:
+    """A snapshot that was made a day later than now is what the clock leaves."""
+    snapshots.build("phash")
+    add(COUNT)
+    assert not snapshots.due("phash")
+    Snapshot.objects.update(created_at=timezone.now() + timedelta(days=1))
+    assert snapshots.due("phash")
+    fresh = snapshots.build("phash")
+    assert fresh
+    assert fresh.count == COUNT + 1
+    assert Space.objects.get(pk="phash").snapshot == fresh
+
+
+class Backup:
+    """A copy of the site's SQLite database, and the way back."""
+
+    def __init__(self, site: Site) -> None:
+        self.live = Path(site.environment["IMAGESITE_DATA"]) / "db.sqlite3"
+        self.kept = self.live.with_name("backup.sqlite3")
+        self.copy(self.live, self.kept)
+
+    def restore(self) -> None:
+        self.copy(self.kept, self.live)
+
+    def copy(self, source: Path, target: Path) -> None:
+        one, other = sqlite3.connect(source), sqlite3.connect(target)
+        one.backup(other)
+        one.close()
+        other.close()
+
+
+def fill(peer: Peer, paths: list[Path]) -> list[int]:
+    added = [peer("add", path) for path in paths]
+    for image_id in added:
+        peer("extract", image_id)
+    return added
+
+
+def built(peer: Peer) -> None:
+    for space in METHODS:
+        assert peer("build", space) is not None
+
+
+def test_an_older_backup_of_the_database_is_noticed_by_running_and_by_new_processes(
+    site: Site, pictures: list[Path]
+) -> None:
+    running, writer = site.peer(), site.peer()
+    old = fill(writer, pictures[:4])
+    built(writer)
+    backup = Backup(site)
+    late = fill(writer, pictures[4:8])
+    built(writer)  # the older folder is pruned now
+    assert {found[0] for found in running("find", pictures[5]).values()} == {late[1]}
+    backup.restore()
+    for peer in (running, site.peer()):
+        for path, image_id in zip(pictures[:4], old, strict=True):
+            found = peer("find", path)
+            assert all(keys[0] == image_id and sorted(keys) == old for keys in found.values())
+    built(writer)
+    assert all(sorted(keys) == old for keys in site.peer()("find", pictures[0]).values())
+    assert all(sorted(keys) == old for keys in running("find", pictures[0]).values())
+
+
+@pytest.mark.parametrize("more", [2, 4, 6])
+def test_another_history_after_a_backup_is_told_from_the_one_that_was_seen(
+    site: Site, pictures: list[Path], more: int
+) -> None:
+    """The ids and numbers of the lost pictures are given out again, to others, while a process does not look."""
+    running, writer = site.peer(), site.peer()
+    old = fill(writer, pictures[:4])
+    built(writer)
+    backup = Backup(site)
+    lost = fill(writer, pictures[4:8])
+    assert {found[0] for found in running("find", pictures[4]).values()} == {lost[0]}
+    backup.restore()
+    other = fill(site.peer(), pictures[8 : 8 + more])
+    assert set(lost) & set(other), "no id was given out twice, so nothing is tested"
+    for path, image_id in zip(pictures[:4] + pictures[8 : 8 + more], old + other, strict=True):
+        assert {found[0] for found in running("find", path).values()} == {image_id}
+
+
+@pytest.mark.parametrize("space", METHODS)
+def test_a_snapshot_from_the_future_is_not_used_and_built_anew(space: str, ids: list[int]) -> None:
+    """Only the head was put back: the snapshot knows changes that the database does not."""
+    snapshots.build(space)
+    Feature.objects.filter(space=space, image_id__in=ids[8:]).delete()
+    Space.objects.filter(pk=space).update(head=8, token="another")
+    key, skipped = first(2, space)
+    assert key == ids[2]
+    assert "restored from a backup" in skipped[space]
+    assert snapshots.due(space)
+    fresh = snapshots.build(space)
+    assert fresh
+    assert (fresh.sequence, fresh.count) == (8, 8)
+    assert first(2, space) == (ids[2], {})
