@@ -1,11 +1,13 @@
 """All settings. Each can be set by an environment variable of the same name; none has to be."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 import django_stubs_ext
 import environ
+from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
 from imagesite.secret_key import read_or_make
@@ -93,7 +95,10 @@ TEMPLATES = [
     },
 ]
 
-DATABASES: dict[str, Any] = {"default": env.db_url("DATABASE_URL", f"sqlite:///{DATA / 'db.sqlite3'}")}
+with warnings.catch_warnings(action="ignore"):  # the error below says it better
+    DATABASES: dict[str, Any] = {"default": env.db_url("DATABASE_URL", f"sqlite:///{DATA / 'db.sqlite3'}")}
+if not DATABASES["default"].get("ENGINE"):
+    raise ImproperlyConfigured("DATABASE_URL is not understood. Write it as postgres://user:password@host/name.")
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # IMMEDIATE: a transaction that reads first and writes later must not fail when another writer came between.
     # synchronous=FULL: an upload that was answered with 201 survives a power cut.
