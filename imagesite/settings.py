@@ -195,11 +195,12 @@ CACHES: dict[str, Any] = {"default": env.cache_url("CACHE_URL", "locmemcache://"
 # The default queue needs no server: messages are files. Redis is one variable away.
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "filesystem://localhost")
 QUEUE_DIR = DATA / "queue"
+if CELERY_BROKER_URL.startswith("filesystem"):
+    CELERY_BROKER_TRANSPORT = "imagesite.filequeue:Transport"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
     "data_folder_in": str(QUEUE_DIR / "messages"),
     "data_folder_out": str(QUEUE_DIR / "messages"),
     "control_folder": str(QUEUE_DIR / "control"),
-    "polling_interval": 0.05,  # seconds; one message is taken each time
 }
 if CELERY_BROKER_URL.startswith("redis"):
     # What a killed worker held comes back within seconds; a live task may take up to the visibility timeout.
@@ -217,6 +218,7 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # nothing asks; its queue would be polled for every message
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = 1_500_000  # KiB; a child that grew is replaced between tasks
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
