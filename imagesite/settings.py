@@ -21,7 +21,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
 # One folder for everything that must outlive a process.
-DATA = Path(env.str("IMAGESITE_DATA", str(BASE_DIR / "var"))).resolve()
+DATA = Path(env.str("IMAGESITE_DATA", "") or BASE_DIR / "var").resolve()
 
 DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", "") or read_or_make(DATA / "secret_key")
@@ -95,8 +95,9 @@ TEMPLATES = [
     },
 ]
 
+SQLITE = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(DATA / "db.sqlite3")}
 with warnings.catch_warnings(action="ignore"):  # the error below says it better
-    DATABASES: dict[str, Any] = {"default": env.db_url("DATABASE_URL", f"sqlite:///{DATA / 'db.sqlite3'}")}
+    DATABASES: dict[str, Any] = {"default": env.db_url("DATABASE_URL") if env.str("DATABASE_URL", "") else SQLITE}
 if not DATABASES["default"].get("ENGINE"):
     raise ImproperlyConfigured("DATABASE_URL is not understood. Write it as postgres://user:password@host/name.")
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
