@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
@@ -15,7 +15,8 @@ from django.utils.timesince import timesince
 
 from gallery.admin import ImageAdmin
 from gallery.models import Image
-from search import features, jobs, status
+from search import features, jobs, snapshots, status
+from search.exceptions import SearchError
 from search.indexes import INDEXES
 from search.methods import METHODS
 from search.models import Extraction, Job, Snapshot, Space
@@ -65,11 +66,12 @@ class SpaceAdmin(ReadOnlyAdmin):
         "sequence",
         "age",
         "size",
+        "last_check",
         "problem",
     )
-    list_select_related = ("snapshot",)
+    list_select_related = ("snapshot", "self_check")
     fields = list_display
-    actions = ("build_index", "extract_again")
+    actions = ("build_index", "roll_back", "extract_again")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Space]:
         return super().get_queryset(request).filter(name__in=METHODS)
@@ -77,6 +79,15 @@ class SpaceAdmin(ReadOnlyAdmin):
     @admin.action(description="Build index")
     def build_index(self, request: HttpRequest, queryset: QuerySet[Space]) -> None:
         self._start(request, queryset, force=False)
+
+    @admin.action(description="Roll back to the snapshot before")
+    def roll_back(self, request: HttpRequest, queryset: QuerySet[Space]) -> None:
+        for space in queryset:
+            try:
+                serves = snapshots.rollback(space.name, request.user.get_username())
+                self.message_user(request, f"{serves} serves again; what came later is searched beside it.")
+            except SearchError as error:
+                self.message_user(request, str(error), messages.ERROR)
 
     @admin.action(description="Extract again, all pictures")
     def extract_again(self, request: HttpRequest, queryset: QuerySet[Space]) -> None:
@@ -120,6 +131,18 @@ class SpaceAdmin(ReadOnlyAdmin):
         stored = filesizeformat(status.stored_bytes(space.name))
         indexed = filesizeformat(space.snapshot.bytes if space.snapshot else 0)
         return f"{stored}, index {indexed}"
+
+    @admin.display(description="last check")
+    def last_check(self, space: Space) -> str:
+        """Of manage.py check_index."""
+        checked = getattr(space, "self_check", None)
+        if checked is None:
+            return "never"
+        wrong = (
+            f", {checked.missing} missing, {checked.orphaned} orphaned" if checked.missing + checked.orphaned else ""
+        )
+        measured = f"recall {checked.recall:.3f}, p50 {checked.p50:.2f} ms, p95 {checked.p95:.2f} ms"
+        return f"{measured}{wrong}, {timesince(checked.created_at)} ago"
 
     @admin.display(description="problem", empty_value="-")
     def problem(self, space: Space) -> str:

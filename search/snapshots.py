@@ -217,6 +217,7 @@ def _build(space: str, progress: Progress) -> Snapshot | None:
     index, base, _ = newest_index(space)
     now = Space.objects.get(pk=space).moment
     if base and base.moment == now and Space.objects.filter(pk=space, snapshot=base).exists():
+        prune(space)  # the last build may have been killed before it could
         return None
     after = base.sequence if base else 0
     total = -(-Feature.objects.filter(space=space, sequence__gt=after, sequence__lte=now.sequence).count() // CHUNK)

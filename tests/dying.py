@@ -41,6 +41,8 @@ class Steps:
         connection.execute_wrappers.append(self.executed)
 
     def heard(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and not arguments[2] & (os.O_WRONLY | os.O_RDWR):
+            return
         if event in FILE_EVENTS and "snapshots" in str(arguments[0]):
             self.count()
 
@@ -114,12 +116,28 @@ def forked(call: Callable[..., object], *arguments: Any) -> int:
     return os.waitpid(child, 0)[1]
 
 
-def main(space: str) -> None:
-    from django.core.management import call_command
+def begin(space: str) -> None:
+    from search import snapshots
 
     for seed in range(3):
-        forked(add, seed)
-    forked(call_command, "build_index")
+        add(seed)
+    snapshots.build(space)
+
+
+def warm_up(space: str) -> None:
+    """Load what all children need; they inherit it."""
+    from search.methods import METHODS, get_method
+    from search.snapshots import new_index
+    from tests.drawings import scene
+
+    for name in METHODS:
+        get_method(name).extract(scene(0, (60, 40)))
+    new_index(space)
+
+
+def main(space: str) -> None:
+    warm_up(space)
+    forked(begin, space)
     fatal, ended = 0, signal.SIGKILL.value
     while ended == signal.SIGKILL:
         fatal += 1

@@ -89,7 +89,7 @@ def test_an_index_with_other_rows_than_are_stored_falls_under_the_floor(space: s
     checked = selfcheck.check(space)
     assert checked.recall < 0.5
     assert selfcheck.faults(checked, floor=0.0) == []
-    with pytest.raises(CommandError, match="the floor is 0.95"):
+    with pytest.raises(CommandError, match=r"the floor is 0\.95"):
         call_command("check_index", space=space)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from search.exceptions import SnapshotDamaged
+from search.indexes import hnsw
 from search.indexes.brute import BruteIndex
 from search.indexes.hnsw import GRAPH, SCAN_BELOW, HNSWIndex
 from search.indexes.hnsw_graph import SEARCH_WIDTH, GrowingGraph, SavedGraph
@@ -111,6 +113,100 @@ def test_within_finds_nearly_all_of_a_large_index() -> None:
         found = index.within(query, radius)
         assert (found.distances <= radius).all()
         assert len(found) >= 0.95 * count
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+@pytest.mark.parametrize("scanned", [True, False])
+@pytest.mark.parametrize("share", [0.001, 0.01, 0.1, 0.5, 1.0])
+def test_nearly_all_of_what_is_allowed_and_near_is_found(
+    share: float, scanned: bool, loaded: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not scanned:
+        monkeypatch.setattr(hnsw, "SCAN_ALLOWED", 0)
+        monkeypatch.setattr(hnsw, "SCAN_STEPS", 1)
+    rows, keys = random_rows(8000), np.arange(8000)
+    index = filled(rows)
+    if loaded:
+        index.save(tmp_path)
+        index = HNSWIndex.load(tmp_path, "euclidean", DIMENSION)
+    dice, hits = np.random.default_rng(6), []
+    for query in random_rows(40, seed=5):
+        allowed = np.sort(dice.choice(keys, int(share * len(keys)), replace=False))
+        right = BruteIndex("euclidean", DIMENSION)
+        right.add(allowed, rows[allowed])
+        found = index.search(query, 10, np.append(allowed, 10**9)).keys
+        assert len(found) == min(10, len(allowed))
+        hits.append(len(np.intersect1d(found, right.search(query, 10).keys)) / len(found))
+    assert np.mean(hits) >= 0.98
+
+
+def test_allowed_keys_far_from_the_query_are_found_too() -> None:
+    """The nearest rows are all forbidden, so that the graph has to be asked for ever more."""
+    rows = random_rows(8000)
+    query = rows[0]
+    far = np.sort(np.argsort(((rows - query) ** 2).sum(axis=1))[-3000:])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hnsw, "SCAN_ALLOWED", 0)
+        patch.setattr(hnsw, "SCAN_STEPS", 1)
+        found = filled(rows).search(query, 10, far)
+    assert len(found) == 10
+    assert np.isin(found.keys, far).all()
+
+
+def test_a_loaded_graph_answers_as_hnswlib_does(tmp_path: Path) -> None:
+    index = filled(random_rows(6000))
+    index.remove(np.arange(0, 6000, 3))
+    index.save(tmp_path)
+    saved = SavedGraph(tmp_path / GRAPH, DIMENSION)
+    graph = index._graph
+    assert isinstance(graph, GrowingGraph)
+    for query in random_rows(30, seed=7):
+        one, other = saved.nearest(query, SEARCH_WIDTH), graph.nearest(query, SEARCH_WIDTH)
+        assert sorted(saved.labels[one[0]].tolist()) == sorted(other[0].tolist())
+        np.testing.assert_allclose(np.sort(one[1]), np.sort(other[1]), rtol=1e-5)
+
+
+def test_what_was_loaded_can_be_changed_and_saved_again(tmp_path: Path) -> None:
+    rows = random_rows(5000)
+    index = filled(rows[:4000])
+    index.remove(np.arange(500))
+    for turn in range(3):
+        folder = tmp_path / str(turn)
+        folder.mkdir()
+        index.save(folder)
+        index = HNSWIndex.load(folder, "euclidean", DIMENSION)
+        keys = np.arange(4000 + turn * 300, 4300 + turn * 300)
+        index.add(keys, rows[keys])
+    assert index.keys().tolist() == list(range(500, 4900))
+    assert links_of(index) == 4400
+    assert recall(index, np.arange(500, 4900), rows[500:4900]) >= 0.98
+
+
+def test_no_damage_within_a_graph_leads_out_of_its_memory(tmp_path: Path) -> None:
+    """A checksum finds all damage, but even without one a search must not crash."""
+    filled(random_rows(3000)).save(tmp_path)
+    path, dice = tmp_path / GRAPH, np.random.default_rng(8)
+    whole = np.fromfile(path, np.uint32)
+    for _ in range(150):
+        words = whole.copy()
+        words[dice.integers(0, len(words), 20)] = dice.integers(0, 2**32, 20, np.uint64).astype(np.uint32)
+        words.tofile(path)
+        try:
+            saved = SavedGraph(path, DIMENSION)
+        except SnapshotDamaged:
+            continue
+        assert len(saved.nearest(random_rows(1, seed=1)[0], 50)[0]) <= SEARCH_WIDTH
+
+
+def test_a_graph_that_the_disk_has_no_room_for_is_not_taken_for_saved(tmp_path: Path) -> None:
+    index = filled(random_rows(3000))
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, usual[1]))
+    try:
+        with pytest.raises(OSError, match="could be written"):
+            index.save(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
 
 
 @pytest.mark.parametrize("cut", [-4, 100, 0])

@@ -219,6 +219,13 @@ def test_adding_and_removing_nothing_changes_nothing(kind: Kind) -> None:
     assert len(index) == 10
 
 
+def test_features_may_be_read_only(kind: Kind) -> None:
+    index, rows = kind.empty(), kind.features(50)
+    rows.flags.writeable = False
+    index.add(np.arange(50), rows)
+    assert index.search(rows[7], 1).keys.tolist() == index.within(rows[7], 0).keys.tolist() == [7]
+
+
 def test_negative_and_huge_keys_are_keys(kind: Kind) -> None:
     index, rows = kind.empty(), kind.features(3)
     index.add(np.array([-1, 2**63 - 1, -(2**63)]), rows)

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
 
 from gallery.services import add_image, delete_images
 from search import snapshots
@@ -262,3 +264,19 @@ def test_a_view_answers_from_what_is_allowed_only(space: str, ids: list[int]) ->
     found = live(space).view().search(query, 10, allowed)
     assert sorted(found.keys.tolist()) == [ids[2], late[1]]
     assert len(live(space).view().search(query, 1, allowed)) == 1
+
+
+def test_a_rollback_and_the_last_check_are_in_the_admin(ids: list[int], admin_client: Client) -> None:
+    good = snapshots.build("phash")
+    add(COUNT)
+    snapshots.build("phash")
+    url = reverse("admin:search_space_changelist")
+    assert "never" in admin_client.get(url).text
+    call_command("check_index", space="phash")
+    assert "recall 1.000, p50 " in admin_client.get(url).text
+    action = {"action": "roll_back", "_selected_action": ["phash"]}
+    told = [admin_client.post(url, action, follow=True).text for _ in range(2)]
+    assert f"at {COUNT} serves again" in told[0]
+    assert "There is no earlier snapshot of phash" in told[1]
+    assert Space.objects.get(pk="phash").snapshot == good
+    assert Snapshot.objects.get(space="phash", sequence=COUNT + 1).problem == "rolled back by admin"

@@ -11,9 +11,9 @@ import pytest
 from search.exceptions import SnapshotDamaged
 from search.indexes.brute import BruteIndex
 from search.indexes.vptree import VPTreeIndex
-from search.indexes.vptree_layout import LEFT, MAX_DEPTH, RIGHT
-from search.indexes.vptree_search import nearest, within
-from search.indexes.vptree_upkeep import add_rows, remove_rows
+from search.indexes.vptree_layout import LEFT, MAX_DEPTH, PEAK, RIGHT
+from search.indexes.vptree_search import nearest, nearest_of, within
+from search.indexes.vptree_upkeep import SMALL_CALL, add_rows, remove_rows
 from search.types import Features
 
 
@@ -104,6 +104,30 @@ def test_it_stays_shallow_when_clusters_come_one_after_the_other() -> None:
     assert depth(tree) <= 2 * depth(both(rows)[0])
 
 
+def test_small_calls_leave_the_root_of_a_large_tree_and_a_large_call_does_not() -> None:
+    rows = random_rows(4 * SMALL_CALL, 1)
+    tree, brute = both(rows)
+    root, size = tree._tree.nodes[0, :3].tolist(), len(rows)
+    for start in range(0, 2 * SMALL_CALL, 1000):
+        tree.remove(np.arange(start, start + 1000))
+    brute.remove(np.arange(2 * SMALL_CALL))
+    assert tree._tree.nodes[0, :3].tolist() == root
+    assert tree._tree.upkeep[0, PEAK] == size
+    assert_agree(tree, brute, rows[:: len(rows) // 4])
+    tree.remove(np.arange(2 * SMALL_CALL, 3 * SMALL_CALL))
+    brute.remove(np.arange(2 * SMALL_CALL, 3 * SMALL_CALL))
+    assert tree._tree.upkeep[0, PEAK] < size / 2
+    assert_agree(tree, brute, rows[:: len(rows) // 4])
+
+
+def test_branches_that_small_calls_could_not_afford_stay_about_as_shallow() -> None:
+    rows = clusters(3 * SMALL_CALL, 1, flips=12)
+    tree = VPTreeIndex("hamming", 1)
+    for start in range(0, len(rows), 1000):
+        tree.add(np.arange(start, start + 1000), rows[start : start + 1000])
+    assert depth(tree) <= 1.5 * depth(both(rows)[0])
+
+
 def test_removed_rows_give_their_space_back(tmp_path: Path) -> None:
     tree = both(random_rows(20_000, 4))[0]
     sizes = []
@@ -138,10 +162,11 @@ def test_a_tree_of_another_format_is_reported_as_damage(tmp_path: Path) -> None:
         VPTreeIndex.load(tmp_path, "hamming", 1)
 
 
-@pytest.mark.parametrize("kernel", [nearest, within, add_rows, remove_rows])
+@pytest.mark.parametrize("kernel", [nearest, nearest_of, within, add_rows, remove_rows])
 def test_every_kernel_was_compiled_when_imported(kernel: Any) -> None:
     tree = both(random_rows(200, 4))[0]
     tree.remove(np.arange(20))
     tree.search(random_rows(1, 4)[0], 5)
+    tree.search(random_rows(1, 4)[0], 5, np.arange(1))
     tree.within(random_rows(1, 4)[0], 5)
     assert len(kernel.signatures) == 1

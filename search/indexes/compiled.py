@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numba
-from llvmlite import ir
-from numba.core import cgutils
+from numba.core import cgutils as untyped_cgutils
 from numba.extending import intrinsic
 
 HERE = Path(__file__).parent
 config: Any = numba.config
+cgutils: Any = untyped_cgutils
+ir: Any = cgutils.ir
 types: Any = numba.types
 # A Python or numpy integer; compiled code does not tell them apart.
 Int: TypeAlias = Any

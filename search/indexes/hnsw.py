@@ -109,7 +109,7 @@ class HNSWIndex(Index):
         if head.tolist() != [FORMAT, dimension, LINKS, size]:
             raise damaged()
         graph = SavedGraph(folder / GRAPH, dimension)
-        if not np.array_equal(np.sort(graph.labels), np.arange(len(owners))):
+        if len(owners) != len(graph.labels) or not each_once(graph.labels):
             raise damaged()
         index = cls(metric, dimension)
         index._graph, index._owners = graph, owners[graph.labels]
@@ -190,6 +190,14 @@ class HNSWIndex(Index):
 def cut(found: Matches, radius: float) -> Matches:
     inside = found.distances <= radius
     return Matches(found.keys[inside], found.distances[inside])
+
+
+def each_once(labels: Keys) -> bool:
+    """Whether they are the numbers below their count, in any order."""
+    seen = np.zeros(len(labels), np.bool_)
+    inside = labels[(labels >= 0) & (labels < len(labels))]
+    seen[inside] = True
+    return bool(seen.all())
 
 
 def ordered(keys: Keys, places: Keys) -> tuple[Keys, Keys]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from search.indexes.hamming import distances
 from search.types import Features, Keys
 
 CHUNK = 1024
@@ -26,8 +27,8 @@ class Metric:
 
 def hamming(query: Rows, rows: Rows) -> Distances:
     """Number of differing bits between packed uint64 words."""
-    distances: Distances = np.bitwise_count(query ^ rows).sum(axis=1, dtype=np.float64)
-    return distances
+    found: Distances = distances(query, rows)
+    return found
 
 
 def euclidean(query: Rows, rows: Rows) -> Distances:
@@ -61,7 +62,8 @@ def checked_rows(metric: str, dimension: int, features: Features) -> Features:
         raise ValueError(f"Features for {metric} must be {dtype} of shape (n, {dimension}), not {found}.")
     if dtype.kind == "f" and not np.isfinite(features).all():
         raise ValueError("Features must be finite numbers.")
-    return features
+    # Compiled code takes only what it could write to.
+    return features if features.flags.writeable else features.copy()
 
 
 def last_of_each(keys: Keys, features: Features) -> tuple[Keys, Features]:

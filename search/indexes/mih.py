@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ class MIHIndex(Index):
 
     def __init__(self, metric: str, dimension: int) -> None:
         super().__init__(metric, dimension)
+        self._recent = recent(EVERY, np.empty((0, dimension), np.uint64))
         self._hold(without_rows(cut(0, dimension), dimension))
 
     def add(self, keys: Keys, features: Features) -> None:
@@ -72,14 +74,14 @@ class MIHIndex(Index):
         if 0 < len(few) * LOOKUP < len(self):
             keys, rows = self._those(few)
             return Matches.ranked(keys, METRICS[self.metric].distances(query, rows), k)
-        return Matches(*nearest(self._tables, self._recent, query, k, few))
+        return Matches(*nearest(*self._tables, *self._recent, query, k, few))
 
     def within(self, feature: Features, radius: float) -> Matches:
         query = checked_query(self.metric, self.dimension, feature)
         if not radius >= 0:
             return Matches.none()
         most = int(min(radius, 64 * self.dimension))
-        return Matches(*within(self._tables, self._recent, query, most, EVERY))
+        return Matches(*within(*self._tables, *self._recent, query, most, EVERY))
 
     def keys(self) -> Keys:
         return np.sort(np.concatenate((self._tables.keys[self._tables.dead == 0], self._recent.keys)))
@@ -144,7 +146,9 @@ def found_at(ascending: Keys, keys: Keys) -> NDArray[np.int64]:
 
 def fits(tables: Tables, dimension: int) -> bool:
     """Whether arrays have the layout of tables for this dimension and lengths that go with each other."""
-    for array, like in zip(tables, without_rows(cut(0, dimension), dimension), strict=True):
+    model = without_rows(cut(0, dimension), dimension)
+    pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]] = zip(tables, model, strict=True)
+    for array, like in pairs:
         if array.dtype != like.dtype or array.ndim != like.ndim or not array.flags.c_contiguous:
             return False
     count, parts = len(tables.keys), tables.parts

@@ -8,62 +8,23 @@ Punjani and Fleet 2012). Some part even starts a ring of parts of which the firs
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from search.indexes.compiled import Int, compiled, entry, popcount, prefetch, types
-from search.indexes.heap import among, offer, rank
+from search.indexes.hamming import differing
+from search.indexes.heap import among, rank
+from search.indexes.mih_scan import CHUNK, Found, by_scan, kept, nearest_by_scan
 from search.indexes.mih_tables import BASE, FIRST, ROWS, TABLES, WIDTH, Rows, Tables, part
 from search.indexes.vptree_layout import KEYS, QUERY
 from search.indexes.vptree_rows import longer
 
 # In units of one word scanned: to go to the rows of one value, and to read one of them.
-PROBE, READ = 40.0, 3.0
-CHUNK = 512
+PROBE, READ = 150.0, 10.0
 LANES = 32
+WORTH_A_TRY = 0.25
 FOUND = types.Tuple([KEYS, types.Array(types.float64, 1, "C")])
-Found: TypeAlias = tuple[Any, Any, Int]
-
-
-@compiled
-def measure_one(rows: Any, query: Any, apart: Any) -> None:
-    first = query[0]
-    for row in range(len(rows)):
-        apart[row] = popcount(rows[row, 0] ^ first)
-
-
-@compiled
-def measure_four(rows: Any, query: Any, apart: Any) -> None:
-    first, second, third, fourth = query[0], query[1], query[2], query[3]
-    for row in range(len(rows)):
-        low = popcount(rows[row, 0] ^ first) + popcount(rows[row, 1] ^ second)
-        apart[row] = low + popcount(rows[row, 2] ^ third) + popcount(rows[row, 3] ^ fourth)
-
-
-@compiled
-def measure(rows: Any, query: Any, apart: Any) -> Int:
-    """Fill ``apart`` with the distances of the rows; return the smallest."""
-    # One loop for each usual length, and one for the minimum, is what vector instructions are made from.
-    if len(query) == 1:
-        measure_one(rows, query, apart)
-    elif len(query) == 4:
-        measure_four(rows, query, apart)
-    else:
-        for row in range(len(rows)):
-            apart[row] = differing(rows, row, query)
-    nearest = apart[0]
-    for row in range(len(rows)):
-        nearest = min(nearest, apart[row])
-    return nearest
-
-
-@compiled
-def differing(rows: Any, row: Int, query: Any) -> Int:
-    total = 0
-    for word in range(len(query)):
-        total += popcount(rows[row, word] ^ query[word])
-    return total
 
 
 @compiled
@@ -93,16 +54,16 @@ def widest(parts: Any) -> Int:
 
 
 @compiled
-def dearer(tables: Tables, radius: Int) -> bool:
-    """Whether the tables cost more than a scan."""
+def price(tables: Tables, radius: Int) -> float:
+    """What the tables cost, as a share of what a scan costs."""
     each = PROBE + READ * len(tables.keys) / (1 << tables.parts[0, WIDTH])
-    return bool(probe_count(tables.parts, radius) * each > tables.rows.size)
+    return float(probe_count(tables.parts, radius) * each / max(tables.rows.size, 1))
 
 
 @compiled
-def found_before(tables: Tables, row: Int, query: Any, radius: Int, table: Int) -> bool:
+def found_before(parts: Any, rows: Any, row: Int, query: Any, radius: Int, table: Int) -> bool:
     """Whether a table before this one leads to the row, too."""
-    parts, rows, count = tables.parts, tables.rows, len(tables.parts)
+    count = len(parts)
     apart = part_apart(rows, row, query, parts[0, FIRST], parts[0, WIDTH])
     for before in range(table):
         most = (radius - before) // count
@@ -116,7 +77,6 @@ def found_before(tables: Tables, row: Int, query: Any, radius: Int, table: Int) 
 @compiled
 def part_apart(rows: Any, row: Int, query: Any, first: Int, width: Int) -> Int:
     """In how many bits a part of a row differs from the query's."""
-    # Not by way of part(): a view of the row would cost more than all else here.
     word, shift = first >> 6, np.uint64(first & 63)
     bits = (rows[row, word] ^ query[word]) >> shift
     if (first & 63) + width > 64:
@@ -136,10 +96,14 @@ def next_mask(mask: Int) -> Int:
 def probes(tables: Tables, query: Any, radius: Int) -> Any:
     """Per part and per value that is near enough to the query's: spare bits, and where its rows start and end."""
     parts, starts, count = tables.parts, tables.starts, len(tables.parts)
+    asked = query.reshape((1, len(query)))
     found, size = np.empty((probe_count(parts, radius), 4), np.int64), 0
     for table in range(min(count, radius + 1)):
         width, base, most = parts[table, WIDTH], parts[table, BASE], (radius - table) // count
-        own, slack = part(query, parts[table, FIRST], width), most + (radius - (table + 1) % count) // count + 1
+        own, slack = (
+            part(asked, 0, parts[table, FIRST], width),
+            most + (radius - (table + 1) % count) // count + 1,
+        )
         for bits in range(min(most, width) + 1):
             mask = (1 << bits) - 1
             while mask >> width == 0:
@@ -149,12 +113,13 @@ def probes(tables: Tables, query: Any, radius: Int) -> Any:
                 if mask == 0:
                     break
                 mask = next_mask(mask)
+    beside, rows = tables.beside, len(tables.keys)
     for place in range(size):
-        value, offset = np.uint64(found[place, 2]), found[place, 0] * len(tables.keys)
+        value, offset = np.uint64(found[place, 2]), found[place, 0] * rows
         found[place, 2] = offset + starts[value]
         found[place, 3] = offset + starts[value + np.uint64(1)]
-        prefetch(tables.beside, found[place, 2])
-        prefetch(tables.beside, found[place, 3])
+        prefetch(beside, found[place, 2])
+        prefetch(beside, found[place, 2] + LANES - 1)
     return found[:size]
 
 
@@ -170,10 +135,10 @@ def some_near(beside: Any, start: Int, other: Int, spare: Int) -> bool:
 @compiled
 def candidates(tables: Tables, query: Any, radius: Int) -> Any:
     """Where in all tables the rows stand that may be within the radius."""
-    parts, beside = tables.parts, tables.beside
+    parts, beside, ids, asked = tables.parts, tables.beside, tables.ids, query.reshape((1, len(query)))
     found, size, others = np.empty(256, np.int64), 0, np.empty(len(parts), np.uint16)
     for table in range(len(parts)):
-        others[table - 1] = part(query, parts[table, FIRST], parts[table, WIDTH])
+        others[table - 1] = part(asked, 0, parts[table, FIRST], parts[table, WIDTH])
     around = probes(tables, query, radius)
     for probe in range(len(around)):
         spare, start, stop = around[probe, 1], around[probe, 2], around[probe, 3]
@@ -185,19 +150,10 @@ def candidates(tables: Tables, query: Any, radius: Int) -> Any:
                 found = longer(found, 2 * len(found))
             for place in range(begin, min(begin + LANES, stop)):
                 if popcount(np.uint64(beside[place] ^ other)) <= spare:
-                    prefetch(tables.ids, place)
+                    prefetch(ids, place)
                     found[size] = place
                     size += 1
     return found[:size]
-
-
-@compiled
-def kept(keys: Any, distances: Any, size: Int, key: Int, distance: Int) -> tuple[Any, Any, Int]:
-    """The two lists with one more entry."""
-    if size == len(keys):
-        keys, distances = longer(keys, 2 * size), longer(distances, 2 * size)
-    keys[size], distances[size] = key, distance
-    return keys, distances, size + 1
 
 
 @compiled
@@ -206,62 +162,31 @@ def from_tables(tables: Tables, query: Any, radius: Int, allowed: Any, keys: Any
     places, size, count = candidates(tables, query, radius), 0, len(tables.keys)
     if 4 * len(places) > count + CHUNK:
         return keys, distances, -1
-    ids, words = tables.ids.reshape(-1), tables.rows.shape[1]
+    # Arrays are taken out of the tables once: each time, their references are counted.
+    ids, rows, row_keys, dead, parts = (
+        tables.ids.reshape(-1),
+        tables.rows,
+        tables.keys,
+        tables.dead,
+        tables.parts,
+    )
     for place in places:
-        prefetch(tables.rows, words * ids[place])
+        prefetch(rows, len(query) * ids[place])
     for place in places:
         row = ids[place]
-        distance = differing(tables.rows, row, query)
-        if distance > radius or tables.dead[row] or found_before(tables, row, query, radius, place // count):
+        distance = differing(rows, row, query)
+        if distance > radius or dead[row] or found_before(parts, rows, row, query, radius, place // count):
             continue
-        if len(allowed) == 0 or among(allowed, tables.keys[row]):
-            keys, distances, size = kept(keys, distances, size, tables.keys[row], distance)
+        if len(allowed) == 0 or among(allowed, row_keys[row]):
+            keys, distances, size = kept(keys, distances, size, row_keys[row], distance)
     return keys, distances, size
-
-
-@compiled
-def by_scan(some: Rows, query: Any, radius: Int, allowed: Any, keys: Any, distances: Any, size: Int) -> Found:
-    """Append keys and distances of the rows within the radius."""
-    apart = np.empty(min(CHUNK, len(some.rows)), np.int64)
-    for start in range(0, len(some.rows), CHUNK):
-        apart = apart[: min(CHUNK, len(some.rows) - start)]
-        if measure(some.rows[start : start + CHUNK], query, apart) > radius:
-            continue
-        for place in range(len(apart)):
-            row = start + place
-            if apart[place] > radius or some.dead[row]:
-                continue
-            if len(allowed) == 0 or among(allowed, some.keys[row]):
-                keys, distances, size = kept(keys, distances, size, some.keys[row], apart[place])
-    return keys, distances, size
-
-
-@compiled
-def nearest_by_scan(some: Rows, query: Any, allowed: Any, keys: Any, distances: Any, size: Int) -> Int:
-    """Offer all rows to the heap; return its size."""
-    apart, limit = np.empty(CHUNK, np.int64), np.int64(64 * len(query))
-    if size == len(keys):
-        limit = np.int64(distances[0])
-    for start in range(0, len(some.rows), CHUNK):
-        apart = apart[: min(CHUNK, len(some.rows) - start)]
-        if measure(some.rows[start : start + CHUNK], query, apart) > limit:
-            continue
-        for place in range(len(apart)):
-            row = start + place
-            if apart[place] > limit or some.dead[row]:
-                continue
-            if len(allowed) == 0 or among(allowed, some.keys[row]):
-                size = offer(distances, keys, size, apart[place], some.keys[row])
-                if size == len(keys):
-                    limit = np.int64(distances[0])
-    return size
 
 
 @compiled
 def all_within(tables: Tables, recent: Rows, query: Any, radius: Int, allowed: Any) -> Found:
     """Keys and distances of all rows within the radius, and how many."""
     keys, distances, size = np.empty(64, np.int64), np.empty(64, np.float64), -1
-    if not dearer(tables, radius):
+    if price(tables, radius) < 1:
         keys, distances, size = from_tables(tables, query, radius, allowed, keys, distances)
     if size < 0:
         whole = Rows(tables.keys, tables.rows, tables.dead)
@@ -269,27 +194,60 @@ def all_within(tables: Tables, recent: Rows, query: Any, radius: Int, allowed: A
     return by_scan(recent, query, radius, allowed, keys, distances, size)
 
 
-@entry(FOUND(TABLES, ROWS, QUERY, types.int64, KEYS))
-def within(tables: Tables, recent: Rows, query: Any, radius: Int, allowed: Any) -> tuple[Any, Any]:
+# Loose arrays reach compiled code in half the time that tuples of them take, a tenth of a whole search.
+ASK = FOUND(*TABLES.types, *ROWS.types, QUERY, types.int64, KEYS)
+
+
+@entry(ASK)
+def within(
+    keys: Any,
+    rows: Any,
+    dead: Any,
+    parts: Any,
+    starts: Any,
+    ids: Any,
+    beside: Any,
+    new_keys: Any,
+    new_rows: Any,
+    new_dead: Any,
+    query: Any,
+    radius: Int,
+    allowed: Any,
+) -> tuple[Any, Any]:
     """Keys and distances of all rows within the radius, nearest first; of those allowed, if any are named."""
-    keys, distances, size = all_within(tables, recent, query, radius, allowed)
-    rank(distances, keys, size)
-    return keys[:size], distances[:size]
+    tables, recent = Tables(keys, rows, dead, parts, starts, ids, beside), Rows(new_keys, new_rows, new_dead)
+    found, distances, size = all_within(tables, recent, query, radius, allowed)
+    rank(distances, found, size)
+    return found[:size], distances[:size]
 
 
-@entry(FOUND(TABLES, ROWS, QUERY, types.int64, KEYS))
-def nearest(tables: Tables, recent: Rows, query: Any, k: Int, allowed: Any) -> tuple[Any, Any]:
+@entry(ASK)
+def nearest(
+    keys: Any,
+    rows: Any,
+    dead: Any,
+    parts: Any,
+    starts: Any,
+    ids: Any,
+    beside: Any,
+    new_keys: Any,
+    new_rows: Any,
+    new_dead: Any,
+    query: Any,
+    k: Int,
+    allowed: Any,
+) -> tuple[Any, Any]:
     """Keys and distances of the ``k`` nearest rows, nearest first: by growing radius, or a scan at last."""
-    radius = len(tables.parts) - 1
-    while not dearer(tables, radius):
-        keys, distances, size = all_within(tables, recent, query, radius, allowed)
+    tables, recent = Tables(keys, rows, dead, parts, starts, ids, beside), Rows(new_keys, new_rows, new_dead)
+    radius = len(parts) - 1
+    while price(tables, radius) < WORTH_A_TRY:
+        found, distances, size = all_within(tables, recent, query, radius, allowed)
         if size >= k:
-            rank(distances, keys, size)
-            return keys[:k], distances[:k]
-        radius += len(tables.parts)
-    keys, distances = np.empty(k, np.int64), np.empty(k, np.float64)
-    whole = Rows(tables.keys, tables.rows, tables.dead)
-    size = nearest_by_scan(whole, query, allowed, keys, distances, 0)
-    size = nearest_by_scan(recent, query, allowed, keys, distances, size)
-    rank(distances, keys, size)
-    return keys[:size], distances[:size]
+            rank(distances, found, size)
+            return found[:k], distances[:k]
+        radius += len(parts)
+    found, distances = np.empty(k, np.int64), np.empty(k, np.float64)
+    size = nearest_by_scan(Rows(keys, rows, dead), query, allowed, found, distances, 0)
+    size = nearest_by_scan(recent, query, allowed, found, distances, size)
+    rank(distances, found, size)
+    return found[:size], distances[:size]

@@ -55,12 +55,13 @@ TABLES = types.NamedTuple((KEYS, POINTS, FLAGS, PARTS, STARTS, IDS, BESIDE), Tab
 
 
 @compiled
-def part(row: Any, first: Int, width: Int) -> Int:
+def part(rows: Any, row: Int, first: Int, width: Int) -> Int:
     """``width`` bits of a row from bit ``first``, which may lie across two words."""
+    # Not of ``rows[row]``: to make that view would take longer than all else here.
     word, shift = first >> 6, np.uint64(first & 63)
-    bits = row[word] >> shift
+    bits = rows[row, word] >> shift
     if (first & 63) + width > 64:
-        bits |= row[word + 1] << (np.uint64(64) - shift)
+        bits |= rows[row, word + 1] << (np.uint64(64) - shift)
     return np.int64(bits & ((np.uint64(1) << np.uint64(width)) - np.uint64(1)))
 
 
@@ -70,11 +71,11 @@ def sort_rows(parts: Any, table: Int, rows: Any, counts: Any, order: Any) -> Non
     first, width = parts[table, FIRST], parts[table, WIDTH]
     counts[:] = 0
     for row in range(len(rows)):
-        counts[part(rows[row], first, width) + 1] += 1
+        counts[part(rows, row, first, width) + 1] += 1
     for value in range(1 << width):
         counts[value + 1] += counts[value]
     for row in range(len(rows)):
-        value = part(rows[row], first, width)
+        value = part(rows, row, first, width)
         order[counts[value]] = row
         counts[value] += 1
     for value in range(1 << width, 0, -1):
@@ -85,18 +86,23 @@ def sort_rows(parts: Any, table: Int, rows: Any, counts: Any, order: Any) -> Non
 @compiled
 def merge_table(tables: Tables, new: Tables, table: Int, counts: Any, order: Any) -> None:
     """Write one table of ``new``: value by value what was there, then the rows sorted in ``order``."""
-    base, held = tables.parts[table, BASE], len(tables.rows)
-    then = (table + 1) % len(tables.parts)
+    starts, ids, beside, rows = (
+        tables.starts,
+        tables.ids[table],
+        tables.beside[table * tables.ids.shape[1] :],
+        new.rows,
+    )
+    ids_out, beside_out = new.ids[table], new.beside[table * len(rows) :]
+    base, then, end = tables.parts[table, BASE], (table + 1) % len(tables.parts), 0
     first, width = tables.parts[then, FIRST], tables.parts[then, WIDTH]
-    end, out, into = 0, table * held, table * len(new.rows)
     for value in range(1 << tables.parts[table, WIDTH]):
         new.starts[base + value] = end
-        for place in range(tables.starts[base + value], tables.starts[base + value + 1]):
-            new.ids[table, end], new.beside[into + end] = tables.ids[table, place], tables.beside[out + place]
+        for place in range(starts[base + value], starts[base + value + 1]):
+            ids_out[end], beside_out[end] = ids[place], beside[place]
             end += 1
         for place in range(counts[value], counts[value + 1]):
-            row = held + order[place]
-            new.ids[table, end], new.beside[into + end] = row, part(new.rows[row], first, width)
+            row = len(ids) + order[place]
+            ids_out[end], beside_out[end] = row, part(rows, row, first, width)
             end += 1
     new.starts[base + (1 << tables.parts[table, WIDTH])] = end
 

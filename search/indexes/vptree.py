@@ -54,15 +54,13 @@ class VPTreeIndex(Index):
         if k <= 0:
             return Matches.none()
         kernel = nearest_of if 0 < len(few) * LOOKUP < len(self) else nearest
-        keys, distances = kernel(self._tree, query, k, few)
-        return Matches.ranked(keys, distances.astype(np.float64))
+        return Matches(*kernel(self._tree, query, k, few))
 
     def within(self, feature: Features, radius: float) -> Matches:
         query = checked_query(self.metric, self.dimension, feature)
         if not radius >= 0:
             return Matches.none()
-        found = within(self._tree, query, int(min(radius, 64 * self.dimension)))
-        return Matches.ranked(found[:, 0], found[:, 1].astype(np.float64))
+        return Matches(*within(self._tree, query, int(min(radius, 64 * self.dimension))))
 
     def keys(self) -> Keys:
         used = self._tree.blocks[: self._tree.head[BLOCKS], COUNT, np.newaxis] > np.arange(BLOCK)

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from search.indexes.compiled import Int, compiled, popcount, types
 
-FORMAT = 1
+FORMAT = 2
 BLOCK = 32
 LEAF = 128
-MAX_DEPTH = 96
+MAX_DEPTH = 192
 LEFT, RIGHT, CUT, LEFT_LO, LEFT_HI, RIGHT_LO, RIGHT_HI, SIZE = range(8)  # nodes; in a leaf RIGHT is its block
 PARENT, CHANGES, PEAK = range(3)  # upkeep; in a leaf PEAK is the size at which a split is tried
 OWNER, NEXT, COUNT = range(3)  # blocks
-ROWS, BLOCKS, FREE_BLOCK, NODES, FREE_NODE, SEED, MADE_AS = range(7)  # head
+ROWS, BLOCKS, FREE_BLOCK, NODES, FREE_NODE, SEED, MADE_AS, ALLOWANCE = range(8)  # head
 NONE = -1
 
 

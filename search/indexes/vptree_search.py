@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from search.indexes.compiled import Int, compiled, entry, popcount, types
-from search.indexes.heap import among, offer
+from search.indexes.compiled import Int, compiled, entry, popcount, prefetch, types
+from search.indexes.heap import among, offer, rank
 from search.indexes.vptree_layout import (
     BLOCK,
     BLOCKS,
@@ -30,7 +30,6 @@ from search.indexes.vptree_layout import (
     RIGHT_HI,
     RIGHT_LO,
     SIZE,
-    TABLE,
     TREE,
     Tree,
     differing,
@@ -39,8 +38,8 @@ from search.indexes.vptree_rows import find, longer
 
 SURE_AFTER = 6
 WORTH = 0.25
-CHUNK = 256
-FOUND = types.Tuple([KEYS, TABLE])
+FIRST_CHUNK, LAST_CHUNK = 4, 1024
+FOUND = types.Tuple([KEYS, types.Array(types.float64, 1, "C")])
 
 
 @compiled
@@ -128,7 +127,7 @@ def open_children(nodes: Any, node: Int, away: Int, radius: Int, level: Any, siz
 @compiled
 def leaves_within(tree: Tree, top: Int, query: Any, radius: Int) -> tuple[Any, bool]:
     """Leaves under a node that may hold a row within the radius; False if a scan of everything is quicker."""
-    nodes, vantage = tree.nodes, tree.vantage
+    nodes, vantage, blocks = tree.nodes, tree.vantage, tree.blocks
     level, count, depth = np.full(1, top, np.int32), 1, 0
     leaves, found, settled = np.empty(64, np.int32), 0, 0
     while count > 0:
@@ -140,6 +139,7 @@ def leaves_within(tree: Tree, top: Int, query: Any, radius: Int) -> tuple[Any, b
             rows += nodes[node, SIZE]
             if nodes[node, LEFT] < 0:
                 leaves[found] = node
+                prefetch(blocks, 3 * max(nodes[node, RIGHT], 0))
                 found, settled = found + 1, settled + nodes[node, SIZE]
             else:
                 away = differing(vantage, node, query)
@@ -153,14 +153,16 @@ def leaves_within(tree: Tree, top: Int, query: Any, radius: Int) -> tuple[Any, b
 @compiled
 def blocks_of(tree: Tree, leaves: Any) -> Any:
     """All blocks of some leaves."""
+    nodes, blocks, words = tree.nodes, tree.blocks, tree.words
     found, size = np.empty(4 * len(leaves) + 4, np.int32), 0
     for leaf in leaves:
-        block = tree.nodes[leaf, RIGHT]
+        block = nodes[leaf, RIGHT]
         while block >= 0:
             if size == len(found):
                 found = longer(found, 2 * size)
+            prefetch(words, block * words.shape[1] * BLOCK)
             found[size] = block
-            size, block = size + 1, tree.blocks[block, NEXT]
+            size, block = size + 1, blocks[block, NEXT]
     return found[:size]
 
 
@@ -171,18 +173,24 @@ def blocks_within(tree: Tree, query: Any, radius: Int) -> Any:
     return blocks_of(tree, leaves) if worth else np.arange(tree.head[BLOCKS]).astype(np.int32)
 
 
+# Here and in ``within`` arrays are taken out of the tree once, and a block's rows are measured in place:
+# counting references and handing arrays on would cost more than measuring.
 @compiled
 def keep_nearest(tree: Tree, blocks: Any, query: Any, limit: Int, allowed: Any, distances: Any, keys: Any) -> Int:
     """Fill the heap from these blocks; return how many rows it got, at most its length."""
-    row_keys, counts, size = tree.keys, tree.blocks, 0
-    for start in range(0, len(blocks), CHUNK):
-        for block in sift(tree.words, blocks[start : start + CHUNK], query, limit):
+    words, row_keys, counts, size, full = tree.words, tree.keys, tree.blocks, 0, len(keys)
+    start, length = 0, FIRST_CHUNK
+    while start < len(blocks):
+        for block in sift(words, blocks[start : start + length], query, limit):
             for row in range(counts[block, COUNT]):
-                distance, key = apart(tree.words, block, row, query), row_keys[block * BLOCK + row]
+                distance, key = 0, row_keys[block * BLOCK + row]
+                for word in range(len(query)):
+                    distance += popcount(words[block, word, row] ^ query[word])
                 if distance <= limit and (len(allowed) == 0 or among(allowed, key)):
                     size = offer(distances, keys, size, distance, key)
-            if size == len(keys):
-                limit = min(limit, distances[0])
+                    limit = min(limit, np.int64(distances[0])) if size == full else limit
+        # The limit falls quickly at first.
+        start, length = start + length, min(2 * length, LAST_CHUNK)
     return size
 
 
@@ -209,36 +217,43 @@ def first_limit(tree: Tree, query: Any, allowed: Any, distances: Any, keys: Any)
 
 @entry(FOUND(TREE, QUERY, types.int64, KEYS))
 def nearest(tree: Tree, query: Any, k: Int, allowed: Any) -> tuple[Any, Any]:
-    """The ``k <= rows`` nearest keys and distances, unsorted; of equals at the edge the smaller keys.
+    """The ``k <= rows`` nearest keys and distances, nearest first, ties by key.
 
     With ``allowed`` that is not empty, only of these.
     """
-    keys, distances = np.empty(k, np.int64), np.empty(k, np.int32)
+    keys, distances = np.empty(k, np.int64), np.empty(k, np.float64)
     limit = first_limit(tree, query, allowed, distances, keys)
     size = keep_nearest(tree, blocks_within(tree, query, limit), query, limit, allowed, distances, keys)
+    rank(distances, keys, size)
     return keys[:size], distances[:size]
 
 
-@entry(types.int64[:, ::1](TREE, QUERY, types.int64))
-def within(tree: Tree, query: Any, radius: Int) -> Any:
-    """Keys and distances, ``(n, 2)``, of all rows within the radius, unsorted."""
-    found, size = np.empty((4 * BLOCK, 2), np.int64), 0
-    for block in sift(tree.words, blocks_within(tree, query, radius), query, radius):
-        if size + BLOCK > len(found):
-            found = longer(found, 2 * len(found))
-        for row in range(tree.blocks[block, COUNT]):
-            found[size, 0], found[size, 1] = tree.keys[block * BLOCK + row], apart(tree.words, block, row, query)
-            size += found[size, 1] <= radius
-    return found[:size]
+@entry(FOUND(TREE, QUERY, types.int64))
+def within(tree: Tree, query: Any, radius: Int) -> tuple[Any, Any]:
+    """Keys and distances of all rows within the radius, nearest first, ties by key."""
+    words, row_keys, counts = tree.words, tree.keys, tree.blocks
+    keys, distances, size = np.empty(2 * BLOCK, np.int64), np.empty(2 * BLOCK, np.float64), 0
+    for block in sift(words, blocks_within(tree, query, radius), query, radius):
+        if size + BLOCK > len(keys):
+            keys, distances = longer(keys, 2 * len(keys)), longer(distances, 2 * len(keys))
+        for row in range(counts[block, COUNT]):
+            distance = 0
+            for word in range(len(query)):
+                distance += popcount(words[block, word, row] ^ query[word])
+            keys[size], distances[size] = row_keys[block * BLOCK + row], distance
+            size += distance <= radius
+    rank(distances, keys, size)
+    return keys[:size], distances[:size]
 
 
 @entry(FOUND(TREE, QUERY, types.int64, KEYS))
 def nearest_of(tree: Tree, query: Any, k: Int, few: Any) -> tuple[Any, Any]:
-    """The ``k`` nearest of some keys and their distances, unsorted; each key is looked up."""
-    keys, distances, size = np.empty(k, np.int64), np.empty(k, np.int32), 0
+    """The ``k`` nearest of some keys and their distances, nearest first; each key is looked up."""
+    keys, distances, size = np.empty(k, np.int64), np.empty(k, np.float64), 0
     for key in few:
         slot = tree.table[find(tree, key)]
         if slot >= 0:
             away = apart(tree.words, slot // BLOCK, slot % BLOCK, query)
             size = offer(distances, keys, size, away, key)
+    rank(distances, keys, size)
     return keys[:size], distances[:size]

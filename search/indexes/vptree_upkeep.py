@@ -7,6 +7,7 @@ from typing import Any
 from search.indexes.compiled import Int, compiled, entry, types
 from search.indexes.vptree_build import rebuild
 from search.indexes.vptree_layout import (
+    ALLOWANCE,
     BLOCK,
     CHANGES,
     COUNT,
@@ -38,6 +39,8 @@ from search.indexes.vptree_layout import (
 )
 from search.indexes.vptree_rows import find, forget, put, with_table
 
+SMALL_CALL = 50_000
+
 
 @compiled
 def skewed(tree: Tree, node: Int) -> bool:
@@ -55,20 +58,34 @@ def skewed(tree: Tree, node: Int) -> bool:
 
 @compiled
 def count(tree: Tree, leaf: Int, change: Int) -> Tree:
-    """Tell a leaf and all above it of a row more or less; rebuild the highest that is skewed now."""
+    """Tell a leaf and all above it of a row more or less; rebuild the highest skewed one that is affordable."""
     node, worst = leaf, NONE
     while True:
         tree.nodes[node, SIZE] += change
         if tree.nodes[node, LEFT] >= 0:
             tree.upkeep[node, PEAK] = max(tree.upkeep[node, PEAK], tree.nodes[node, SIZE])
             tree.upkeep[node, CHANGES] = min(tree.upkeep[node, CHANGES] + 1, tree.upkeep[node, PEAK])
-        if skewed(tree, node):
+        if tree.nodes[node, SIZE] <= tree.head[ALLOWANCE] and skewed(tree, node):
             worst = node
         if node == 0:
             break
         node = tree.upkeep[node, PARENT]
     tree.head[ROWS] += change
-    return tree if worst == NONE else rebuild(tree, worst)
+    if worst == NONE:
+        return tree
+    # Splits of leaves are free: there is at most one to every few rows.
+    if tree.nodes[worst, LEFT] >= 0:
+        tree.head[ALLOWANCE] -= tree.nodes[worst, SIZE]
+    return rebuild(tree, worst)
+
+
+@compiled
+def allow(tree: Tree, rows: Int) -> None:
+    """Let a call for so many rows rebuild branches of a bounded number of rows in all; the others can wait.
+
+    What is too large for a small call has parts that are not, so that it stays nearly as good.
+    """
+    tree.head[ALLOWANCE] = max(SMALL_CALL, 8 * rows)
 
 
 @compiled
@@ -112,6 +129,7 @@ def take_out(tree: Tree, place: Int) -> Tree:
 @entry(TREE(TREE, KEYS, POINTS))
 def add_rows(tree: Tree, keys: Any, words: Any) -> Tree:
     """Add rows whose keys differ and are not in the tree; many at once build the tree anew."""
+    allow(tree, len(keys))
     tree = with_table(tree, tree.head[ROWS] + len(keys))
     if len(keys) > max(LEAF, tree.head[ROWS]):
         leaf = leaf_for(tree, words, 0)
@@ -129,6 +147,7 @@ def add_rows(tree: Tree, keys: Any, words: Any) -> Tree:
 @entry(TREE(TREE, KEYS))
 def remove_rows(tree: Tree, keys: Any) -> Tree:
     """Remove the rows of these keys; others are ignored."""
+    allow(tree, len(keys))
     for key in keys:
         place = find(tree, key)
         if tree.table[place] >= 0:
