@@ -79,7 +79,7 @@ def update_image(*, image: Image, title: str | None = None, tags: Sequence[str] 
 
 def set_tags(*, image: Image, names: Iterable[str]) -> None:
     """Make these the image's tags; names are cleaned, empty ones ignored."""
-    wanted = sorted({name for raw in names if (name := clean_text(raw, 50).lower())})
+    wanted = sorted({name for raw in names if (name := clean_text(raw.lower(), 50))})
     Tag.objects.bulk_create([Tag(name=name) for name in wanted], ignore_conflicts=True)
     image.tags.set(Tag.objects.filter(name__in=wanted))
 

@@ -97,6 +97,8 @@ def _as_api_error(error: Exception) -> Exception:
             return exceptions.PermissionDenied()
         case RequestDataTooBig():
             return Refused("The form's text is too large.", code="too_large", status=413)
+        case RecursionError():
+            return exceptions.ParseError("The request is nested too deeply.")
         case SuspiciousOperation() | BadRequest() | MultiPartParserError() | UnreadablePostError():
             return exceptions.ParseError(f"The request cannot be read: {error}")
     return error

@@ -7,6 +7,10 @@ from gallery import api as gallery
 from imagesite.api_views import NoSuchAddress
 from search import api as search
 
+docs = SpectacularSwaggerSplitView.as_view(
+    template_name="api_docs.html", url_name="api:schema", http_method_names=["get", "head"]
+)
+
 app_name = "api"
 urlpatterns = [
     path("images/", gallery.Images.as_view(), name="images"),
@@ -18,8 +22,6 @@ urlpatterns = [
     path("reindex/", search.Reindex.as_view(), name="reindex"),
     path("jobs/<int:pk>/", search.OneJob.as_view(), name="job"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path(
-        "docs/", SpectacularSwaggerSplitView.as_view(template_name="api_docs.html", url_name="api:schema"), name="docs"
-    ),
+    path("docs/", docs, name="docs"),
     re_path("", NoSuchAddress.as_view()),
 ]

@@ -22,7 +22,7 @@ def read_or_make(path: Path) -> str:
 
 def _make(path: Path) -> None:
     """Two processes may start at once: the key is linked into place whole, and the first one wins."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # tokens and sessions are in there too
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
         out.write(get_random_secret_key())

@@ -60,7 +60,7 @@ class SearchForm(forms.Form):
         return self.cleaned_data["method"] or ALL
 
     def clean_limit(self) -> int:
-        limit = self.cleaned_data["limit"] or 20
+        limit = self.cleaned_data["limit"] or min(20, settings.MAX_RESULTS)
         if limit > settings.MAX_RESULTS:
             raise forms.ValidationError(f"At most {settings.MAX_RESULTS}.")
         return int(limit)

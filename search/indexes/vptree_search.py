@@ -39,6 +39,7 @@ from search.indexes.vptree_rows import find, longer
 SURE_AFTER = 6
 WORTH = 0.25
 FIRST_CHUNK, LAST_CHUNK = 4, 1024
+CACHE_LINE = 8
 FOUND = types.Tuple([KEYS, types.Array(types.float64, 1, "C")])
 
 
@@ -139,11 +140,14 @@ def leaves_within(tree: Tree, top: Int, query: Any, radius: Int) -> tuple[Any, b
             rows += nodes[node, SIZE]
             if nodes[node, LEFT] < 0:
                 leaves[found] = node
-                prefetch(blocks, 3 * max(nodes[node, RIGHT], 0))
+                prefetch(blocks, blocks.shape[1] * max(nodes[node, RIGHT], 0))
                 found, settled = found + 1, settled + nodes[node, SIZE]
             else:
                 away = differing(vantage, node, query)
                 more = open_children(nodes, node, away, radius, following, more)
+        for place in range(more):
+            prefetch(nodes, nodes.shape[1] * following[place])
+            prefetch(vantage, len(query) * following[place])
         if hopeless(rows, nodes[top, SIZE], depth):
             return leaves[:0], False
         level, count, depth = following, more, depth + 1
@@ -160,7 +164,8 @@ def blocks_of(tree: Tree, leaves: Any) -> Any:
         while block >= 0:
             if size == len(found):
                 found = longer(found, 2 * size)
-            prefetch(words, block * words.shape[1] * BLOCK)
+            for line in range(0, words.shape[1] * BLOCK, CACHE_LINE):
+                prefetch(words, block * words.shape[1] * BLOCK + line)
             found[size] = block
             size, block = size + 1, blocks[block, NEXT]
     return found[:size]

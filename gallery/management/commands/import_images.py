@@ -43,7 +43,7 @@ class Tally:
         self.counts[outcome.fate] += 1
         if outcome.fate is Fate.REJECTED:
             self.shown += [outcome] if len(self.shown) < MOST_SHOWN else []
-            self.write(outcome.path, outcome.code, outcome.reason)
+            self.write(_printable(outcome.path), outcome.code, outcome.reason)
 
     def write(self, *row: str) -> None:
         """A line of the report, which is made with its first line."""
@@ -140,11 +140,15 @@ def _bar(outcomes: Iterable[Outcome], total: int, console: Console) -> Iterator[
         yield from progress.track(outcomes, total=total)
 
 
+def _printable(path: str) -> str:
+    """The path with what a terminal might obey, and what is no text, as escapes."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in path)
+
+
 def _table(rejected: Iterable[Outcome]) -> str:
     table = Table("Rejected file", "Why")
     for outcome in rejected:
-        path = outcome.path.encode(errors="backslashreplace").decode()
-        table.add_row(Text(path, overflow="fold"), Text(outcome.reason))
+        table.add_row(Text(_printable(outcome.path), overflow="fold"), Text(outcome.reason))
     console = Console(file=StringIO())
     with console.capture() as captured:
         console.print(table)
