@@ -6,11 +6,11 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 MANAGE := $(VENV)/bin/python manage.py
 
-.PHONY: help run test lint bench admin
+.PHONY: help run test lint bench bench-quality bench-indexes bench-live admin
 .DELETE_ON_ERROR:
 
 help: ## what there is
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
 
 run: $(VENV)/core.stamp ## set up and serve the site on http://127.0.0.1:8000 (PORT=8001 for another port)
 	@exec $(MANAGE) serve
@@ -26,6 +26,15 @@ lint: $(VENV)/dev.stamp ## check style and types
 bench: $(VENV)/dev.stamp ## measure speed (PICTURES=folder for your own pictures)
 	@exec $(VENV)/bin/python -m benchmarks.speed $(PICTURES)
 
+bench-quality: $(VENV)/dev.stamp ## measure what each method finds (PICTURES=folder with manifest.csv)
+	@exec $(VENV)/bin/python -m benchmarks.quality $(PICTURES)
+
+bench-indexes: $(VENV)/bench.stamp ## race the indexes against their peers (some minutes)
+	@exec $(VENV)/bin/python -m benchmarks.indexes
+
+bench-live: $(VENV)/dev.stamp ## measure snapshots being swapped and updated under queries
+	@exec $(VENV)/bin/python -m benchmarks.live
+
 admin: $(VENV)/core.stamp ## make an account that may do everything
 	@$(MANAGE) migrate --verbosity 0
 	@exec $(MANAGE) createsuperuser
@@ -33,6 +42,7 @@ admin: $(VENV)/core.stamp ## make an account that may do everything
 # A stamp is as new as the last installation, so pip runs only when a list of requirements has changed.
 $(VENV)/core.stamp: requirements-core.txt
 $(VENV)/dev.stamp: requirements-dev.txt requirements-core.txt
+$(VENV)/bench.stamp: requirements-bench.txt $(VENV)/dev.stamp
 $(VENV)/%.stamp: | $(VENV)/python.stamp
 	@echo "Installing $< (some minutes the first time)."
 	@$(PIP) install --requirement $<

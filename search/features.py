@@ -180,7 +180,7 @@ def _number(space: Space, features: Sequence[Feature]) -> None:
         return
     for sequence, feature in enumerate(features, start=space.head + 1):
         feature.sequence = sequence
-    Space.objects.filter(pk=space.pk).update(head=F("head") + len(features))
+    space.advance(len(features))
     Feature.objects.bulk_create(
         features,
         update_conflicts=True,

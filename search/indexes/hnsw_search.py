@@ -73,6 +73,17 @@ def replace_top(squares: Any, places: Any, size: Int, square: Any, place: Int) -
 
 
 @compiled
+def keep(squares: Any, found: Any, kept: Int, square: Any, place: Int) -> Int:
+    """Take up a row that was found, if need be for the farthest; returns how many there are now."""
+    # With their signs turned the farthest is on top.
+    if kept < len(found):
+        put(squares, found, kept, -square, place)
+        return kept + 1
+    replace_top(squares, found, kept, -square, place)
+    return kept
+
+
+@compiled
 def descend(words: Any, floats: Any, layout: Any, upper: Any, query: Any) -> Int:
     """Walk down to the lowest layer, always to the neighbour that is nearest; returns where it ends."""
     start, stride, row, at, levels = layout
@@ -109,8 +120,7 @@ def nearest(words: Any, floats: Any, layout: Any, upper: Any, query: Any, found:
     open_squares[0], open_places[0] = squared(query, floats, start + at * stride + row), at
     waiting, kept = 1, 0
     if not words[start + at * stride] & DEAD:
-        # Kept with their signs turned, so that the farthest is on top.
-        squares[0], found[0], kept = -open_squares[0], at, 1
+        kept = keep(squares, found, 0, open_squares[0], at)
     while waiting:
         square, at = open_squares[0], open_places[0]
         if kept == width and square > -squares[0]:
@@ -129,11 +139,7 @@ def nearest(words: Any, floats: Any, layout: Any, upper: Any, query: Any, found:
                 waiting += 1
                 if words[start + place * stride] & DEAD:
                     continue
-                if kept < width:
-                    put(squares, found, kept, -square, place)
-                    kept += 1
-                else:
-                    replace_top(squares, found, kept, -square, place)
+                kept = keep(squares, found, kept, square, place)
     return kept
 
 
