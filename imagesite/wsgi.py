@@ -1,5 +1,6 @@
 """Entry point for WSGI servers."""
 
+import gc
 import os
 
 from django.core.wsgi import get_wsgi_application
@@ -7,3 +8,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imagesite.settings")
 
 application = get_wsgi_application()
+
+# What is loaded by now stays. Without this, each full collection looks at all of it and stops requests for 0.1 s.
+gc.collect()
+gc.freeze()

@@ -155,4 +155,6 @@ def sweep_missing(*, at_once: bool = False) -> int:
 
 
 def _under_way() -> QuerySet[Extraction]:
-    return Extraction.objects.filter(enqueued_at__gt=timezone.now() - STALE_AFTER)
+    now = timezone.now()
+    # Bounded on both sides: a clock that was put back must not hide a picture until it has caught up.
+    return Extraction.objects.filter(enqueued_at__gt=now - STALE_AFTER, enqueued_at__lt=now + STALE_AFTER)
