@@ -8,15 +8,11 @@ import socket
 import tempfile
 from pathlib import Path
 
-import numpy as np
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import Error, connection
-
-from search.methods import METHODS, get_method
-from search.snapshots import new_index
 
 LEAST_FREE = 200_000_000  # bytes
 
@@ -76,16 +72,3 @@ def _state_of_static_files() -> str:
             stat = Path(storage.path(name)).stat()
             digest.update(f"{name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
     return digest.hexdigest()
-
-
-def compile_methods() -> None:
-    """Run each method and index once, so that numba's machine code is on disk before processes start side by side."""
-    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-    for space in METHODS:
-        method = get_method(space)
-        data = method.extract(pixels)
-        index = new_index(space)
-        index.add(np.array([1], np.int64), method.rows([data]))
-        for query in method.queries(data):
-            index.search(query, 1)
-        index.remove(np.array([1], np.int64))

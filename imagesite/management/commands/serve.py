@@ -20,6 +20,7 @@ from django.db import connections
 from gallery import samples
 from imagesite.management import startup
 from imagesite.management.supervisor import Child, Supervisor
+from search.warmup import warm_up
 
 # What listens on every address is reached at the machine's own.
 REACHED_AT = {str(IPv4Address(0)): "127.0.0.1", str(IPv6Address(0)): "::1"}
@@ -57,7 +58,7 @@ class Command(BaseCommand):
         self.check()
         call_command("migrate", interactive=False, verbosity=0)
         startup.collect_static_files()
-        startup.compile_methods()
+        warm_up()
         if not no_samples and samples.wanted():
             self._say("Loading the sample gallery.")
             samples.load()
