@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 
-from imagesite.api import body
+from imagesite.api import FORM_TEXT, body
 
 PICTURES = 10  # as large as one may be; a form may send several
 
@@ -20,7 +20,7 @@ class RequestSizeMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if int(request.META.get("CONTENT_LENGTH") or 0) <= PICTURES * settings.MAX_IMAGE_BYTES:
+        if int(request.META.get("CONTENT_LENGTH") or 0) <= PICTURES * (settings.MAX_IMAGE_BYTES + FORM_TEXT):
             return self.get_response(request)
         message = "The request is too large. Send fewer or smaller pictures at once."
         if request.path.startswith("/api/"):
