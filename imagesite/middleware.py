@@ -8,7 +8,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 
-from imagesite.api import FORM_TEXT, body
+from imagesite.api import body
+from imagesite.api_views import FORM_TEXT
 
 PICTURES = 10  # as large as one may be; a form may send several
 
