@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -87,6 +88,6 @@ class Postgres:
         return subprocess.run(ready, check=False).returncode == 0
 
     def stop(self) -> None:
-        self.process.terminate()
+        self.process.send_signal(signal.SIGINT)  # "fast": does not wait for clients that are still connected
         self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
