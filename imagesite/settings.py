@@ -44,6 +44,7 @@ SPACE_INDEXES: dict[str, str] = env.dict("SPACE_INDEXES", default={})  # space -
 SNAPSHOT_TAIL = env.int("SNAPSHOT_TAIL", 1_000)  # changes that call for a new snapshot
 SNAPSHOTS_KEPT = env.int("SNAPSHOTS_KEPT", 3)
 MAX_RESULTS = env.int("MAX_RESULTS", 100)
+QUERY_KEPT = env.int("QUERY_KEPT", 86_400)  # seconds that a picture that was searched by is kept; 0: not at all
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -62,9 +63,12 @@ INSTALLED_APPS = [
     "imagesite",
     "gallery",
     "search",
+    "search.queries",
 ]
 
 MIDDLEWARE = [
+    "imagesite.tracing.RequestIdMiddleware",
+    "imagesite.metrics.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -124,6 +128,11 @@ STORAGES: dict[str, Any] = {
     "default": {
         "BACKEND": env.str("MEDIA_STORAGE", "gallery.storage.DurableFileSystemStorage"),
         "OPTIONS": env.json("MEDIA_STORAGE_OPTIONS", default={}),
+    },
+    # Pictures that visitors searched by; never where media are served from.
+    "queries": {
+        "BACKEND": env.str("QUERY_STORAGE", "gallery.storage.DurableFileSystemStorage"),
+        "OPTIONS": env.json("QUERY_STORAGE_OPTIONS", default={"location": str(DATA / "queries")}),
     },
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
@@ -231,15 +240,32 @@ CELERY_BEAT_SCHEDULE = {
         "task": "search.tasks.sweep",
         "schedule": SWEEP_SECONDS,
         "options": {"expires": 2 * SWEEP_SECONDS},  # late sweeps must not pile up
-    }
+    },
+    "forget-expired": {
+        "task": "search.queries.tasks.forget_expired",
+        "schedule": 60.0,
+        "options": {"expires": 120.0},
+    },
 }
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps nothing on disk that a kill could damage
+
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")  # opens /metrics to whoever sends it; staff see it anyway
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name} [{request_id}]: {message}", "style": "{"},
+        "json": {"()": "imagesite.tracing.JsonFormatter"},
+    },
+    "filters": {"request_id": {"()": "imagesite.tracing.RequestIdFilter"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": env.str("LOG_FORMAT", "line"),
+            "filters": ["request_id"],
+        }
+    },
     # Anyone can send a wrong host name; the answer is 400, and a traceback each would only fill the log.
     "loggers": {"django.security.DisallowedHost": {"level": "CRITICAL"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},

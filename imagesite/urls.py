@@ -6,6 +6,8 @@ from django.urls import include, path
 
 from gallery import media
 from imagesite import views
+from imagesite.metrics import metrics
+from imagesite.readiness import readyz
 
 urlpatterns = [
     path("", include("gallery.urls")),
@@ -16,6 +18,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("imagesite.api_urls")),
     path("healthz", views.healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
 ]
 
 handler400 = "imagesite.views.bad_request"

@@ -1,0 +1,62 @@
+"""Whether this process can do its work now, part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib.auth.decorators import login_not_required
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from kombu.exceptions import OperationalError
+
+from imagesite.celery import app
+from search.exceptions import SpaceUnavailable
+from search.live import live
+from search.methods import METHODS
+
+BROKER_PATIENCE = 1  # second
+
+
+def database() -> str:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return "does not answer"
+    return ""
+
+
+def broker() -> str:
+    try:
+        with app.connection_for_write(connect_timeout=BROKER_PATIENCE) as queue:
+            queue.ensure_connection(max_retries=1, timeout=BROKER_PATIENCE)
+    except (OperationalError, OSError):
+        return "does not answer; uploads are kept, and worked on when it is back"
+    return ""
+
+
+def spaces() -> dict[str, str]:
+    """Per space why it cannot answer in full: no model, or its snapshot could not be loaded."""
+    found: dict[str, str] = {}
+    for space in METHODS:
+        try:
+            found[space] = live(space).view().problem
+        except SpaceUnavailable as error:
+            found[space] = str(error)
+    return found
+
+
+@login_not_required
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> HttpResponse:
+    """200 while everything works. 503 says what does not; without a database nothing else is asked."""
+    problems = {"database": database()}
+    checks: list[Callable[[], dict[str, str]]] = [lambda: {"broker": broker()}, spaces]
+    for check in checks if not problems["database"] else []:
+        problems |= check()
+    ready = not any(problems.values())
+    parts = {name: problem or "ok" for name, problem in problems.items()}
+    return JsonResponse({"status": "ok" if ready else "not ready", "parts": parts}, status=200 if ready else 503)

@@ -1,0 +1,72 @@
+"""One id follows a request through the log, into the tasks that it queues, and back to the client."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable, MutableMapping
+from contextvars import ContextVar
+from typing import Any
+from uuid import uuid4
+
+from celery import Task
+from celery.signals import before_task_publish, task_prerun
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+HEADER = "X-Request-ID"
+SOUND = re.compile(r"[\w.-]{1,64}", re.ASCII)  # of a proxy in front; anything else could forge lines of the log
+
+request_id: ContextVar[str] = ContextVar("request_id", default="-")
+
+
+class RequestIdMiddleware:
+    """Takes the id that a proxy gave, or makes one, and answers with it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        given = request.headers.get(HEADER, "")
+        request_id.set(given if SOUND.fullmatch(given) else uuid4().hex)
+        response = self.get_response(request)
+        response.headers[HEADER] = request_id.get()
+        return response
+
+
+class RequestIdFilter(logging.Filter):
+    """Gives every record its ``request_id``."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = request_id.get()
+        return True
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, for programs that collect logs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        told = {
+            "time": self.formatTime(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "request_id": getattr(record, "request_id", "-"),
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            told["exception"] = self.formatException(record.exc_info)
+        return json.dumps(told, ensure_ascii=False)
+
+
+@before_task_publish.connect
+def send_id_along(headers: MutableMapping[str, Any] | None = None, **_: object) -> None:
+    """Puts the id into a task's message; ``origin_request`` because Celery has an id of its own there."""
+    if headers is not None:
+        headers["origin_request"] = request_id.get()
+
+
+@task_prerun.connect
+def take_id_over(task: Task[..., None], **_: object) -> None:
+    """In the worker: what this task logs belongs to the request that asked for it."""
+    request_id.set(getattr(task.request, "origin_request", None) or "-")

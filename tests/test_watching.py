@@ -1,0 +1,113 @@
+"""What those who run the site see of it: readiness, figures, and ids in the log."""
+
+from __future__ import annotations
+
+import json
+import logging
+from io import StringIO
+
+import pytest
+from celery import Celery
+from django.contrib.auth.models import User
+from django.test import Client
+
+from gallery.services import add_image
+from imagesite.tracing import JsonFormatter, RequestIdFilter, request_id
+from search.live import forget
+from search.models import Snapshot
+from tests.drawings import encode, scene
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_site_that_works_is_ready(client: Client) -> None:
+    parts = client.get("/readyz").json()["parts"]
+    assert parts["database"] == parts["broker"] == parts["phash"] == parts["color"] == "ok"
+
+
+def test_a_site_without_its_broker_says_so(client: Client, monkeypatch) -> None:
+    monkeypatch.setattr("imagesite.readiness.app", Celery(broker="redis://127.0.0.1:1/0"))
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert "does not answer" in answer.json()["parts"]["broker"]
+
+
+def test_a_damaged_snapshot_is_told(client: Client, worker, settings) -> None:
+    from search import snapshots
+
+    add_image(data=encode(scene(1, (60, 60)), "PNG"))
+    worker()
+    snapshots.build("phash")
+    folder = settings.SNAPSHOT_ROOT / Snapshot.objects.get(space="phash").folder
+    (folder / "meta.json").write_text("{}")
+    forget()
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert "damaged" in answer.json()["parts"]["phash"]
+
+
+def test_figures_are_for_staff_and_for_those_with_the_token(client: Client, settings) -> None:
+    assert client.get("/metrics").status_code == 404
+    assert client.get("/metrics", headers={"Authorization": "Bearer "}).status_code == 404
+    settings.METRICS_TOKEN = "of the test"
+    assert client.get("/metrics", headers={"Authorization": "Bearer wrong"}).status_code == 404
+    assert client.get("/metrics", headers={"Authorization": "Bearer of the test"}).status_code == 200
+    settings.METRICS_TOKEN = ""
+    client.force_login(User.objects.create_user("reader"))
+    assert client.get("/metrics").status_code == 404
+    client.force_login(User.objects.create_superuser("chief"))
+    assert client.get("/metrics").status_code == 200
+
+
+def test_figures_count_pictures_requests_and_what_is_pending(client: Client, worker) -> None:
+    client.force_login(User.objects.create_superuser("chief"))
+    add_image(data=encode(scene(1, (60, 60)), "PNG"))
+    told = client.get("/metrics").content.decode()
+    assert 'imagesite_space_pending{space="phash"} 1.0' in told
+    worker()
+    client.get("/")
+    told = client.get("/metrics").content.decode()
+    assert 'imagesite_space_pending{space="phash"} 0.0' in told
+    assert 'imagesite_space_pictures{space="color"} 1.0' in told
+    assert 'imagesite_requests_total{method="GET",status="200",view="gallery:index"}' in told
+
+
+def test_a_request_is_answered_with_its_id(client: Client) -> None:
+    assert client.get("/healthz", headers={"X-Request-ID": "abc-1"}).headers["X-Request-ID"] == "abc-1"
+    made = client.get("/healthz", headers={"X-Request-ID": "a b\tforged"}).headers["X-Request-ID"]
+    assert len(made) == 32
+
+
+def test_a_task_belongs_to_the_request_that_asked_for_it() -> None:
+    from imagesite.celery import app
+    from imagesite.tracing import send_id_along, take_id_over
+
+    request_id.set("from-a-request")
+    headers: dict[str, object] = {}
+    send_id_along(headers=headers)
+    request_id.set("-")
+    task = app.tasks["search.tasks.sweep"]
+    task.push_request(**headers)
+    try:
+        take_id_over(task=task)
+    finally:
+        task.pop_request()
+    assert request_id.get() == "from-a-request"
+
+
+def test_the_log_can_be_json() -> None:
+    lines = StringIO()
+    out = logging.StreamHandler(lines)
+    out.setFormatter(JsonFormatter())
+    out.addFilter(RequestIdFilter())
+    log = logging.getLogger("a test of json")
+    log.addHandler(out)
+    log.propagate = False
+    request_id.set("id-7")
+    try:
+        raise ValueError("no")
+    except ValueError:
+        log.exception("It was “%s”", "said")
+    told = json.loads(lines.getvalue())
+    assert (told["message"], told["request_id"], told["level"]) == ("It was “said”", "id-7", "ERROR")
+    assert "ValueError: no" in told["exception"]
