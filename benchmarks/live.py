@@ -8,105 +8,29 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
-import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks import live_swap
+from benchmarks.live_api import COLUMNS, bench_api
+from benchmarks.live_space import SPACE, K, Row, put, seconds
 from benchmarks.speed import synthetic, table
 
-ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).parent / "results" / "live.md"
-SPACE = "color"
 NEW = 1_000
 TIMES = 3
 TAIL = 10_000
-SWAPS = 8
-K = 10
-Row = tuple[str, ...]
-SWAP_COLUMNS = ("usual p99", "usual worst", "worst in the swap", "in the swap / p99")
-
-
-def seconds(call: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
 
 
 def median_ms(call: Callable[[], object], times: int = 31) -> float:
     call()
     return 1000 * float(np.median([seconds(call) for _ in range(times)]))
-
-
-def put(keys: np.ndarray[Any, Any], rows: np.ndarray[Any, Any]) -> None:
-    """Store features as the program does, without pictures."""
-    from django.db import transaction
-
-    from search.methods import get_method
-    from search.methods.color import STEPS
-    from search.models import Feature, Space
-
-    Space.objects.get_or_create(pk=SPACE)
-    stored = np.clip(np.rint(rows * STEPS), -127, 127).astype(np.int8)
-    with transaction.atomic():
-        space = Space.objects.select_for_update().get(pk=SPACE)
-        first, version = space.head + 1, get_method(SPACE).version
-        space.advance(len(keys))
-        Feature.objects.bulk_create(
-            [
-                Feature(space=space, version=version, image_id=key, data=row.tobytes(), sequence=first + i)
-                for i, (key, row) in enumerate(zip(keys.tolist(), stored, strict=True))
-            ],
-            batch_size=2_000,
-        )
-
-
-def build_elsewhere() -> None:
-    """In another process, as the workers do."""
-    command = [sys.executable, "manage.py", "build_index", "--space", SPACE]
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-
-
-def waited_ms() -> float:
-    """How long this thread was ready to run so far, but other programs had all processors; 0 where none can tell."""
-    path = Path("/proc/thread-self/schedstat")
-    return int(path.read_text().split()[1]) / 1e6 if path.exists() else 0.0
-
-
-@contextmanager
-def asking(queries: np.ndarray[Any, Any]) -> Iterator[list[tuple[int, float, float]]]:
-    """A thread that asks all the time; gives a list of (snapshot, milliseconds, of these without a processor)."""
-    from django.db import connection
-
-    from search.live import live
-
-    stop, times = threading.Event(), []
-
-    def ask() -> None:
-        connection.ensure_connection()
-        i = 0
-        while not stop.is_set():
-            idle, started = waited_ms(), time.perf_counter()
-            view = live(SPACE).view()
-            view.search(queries[i % len(queries)], K)
-            times.append((view.snapshot_id, 1000 * (time.perf_counter() - started), waited_ms() - idle))
-            i += 1
-        connection.close()
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    try:
-        yield times
-    finally:
-        stop.set()
-        thread.join()
 
 
 def bench_build(rows: np.ndarray[Any, Any]) -> list[Row]:
@@ -124,31 +48,6 @@ def bench_build(rows: np.ndarray[Any, Any]) -> list[Row]:
         (f"all {count:,}", f"{everything:.1f}", "100 %"),
         (f"{NEW:,} new among {count:,}", f"{usual:.2f}", f"{100 * usual / everything:.1f} %"),
     ]
-
-
-def bench_swap(rows: np.ndarray[Any, Any], queries: np.ndarray[Any, Any]) -> list[Row]:
-    """A swap lasts from the first query that could have seen the new snapshot to some after the first that did."""
-    from search.live import live
-
-    found = []
-    live(SPACE).view()
-    for turn in range(SWAPS):
-        put(np.array([10**6 + turn]), rows[turn : turn + 1])
-        live(SPACE).view()  # what the change itself costs is measured below
-        build_elsewhere()
-        with asking(queries) as times:
-            time.sleep(4)
-        before = next(i for i, one in enumerate(times) if one[0] == times[-1][0])
-        usual = np.array([one[1:] for one in times[before + 100 :]])
-        during = np.array([one[1:] for one in times[: before + 100]])
-        found.append([str(turn + 1), f"{during[:before, 0].sum():.0f}", *compared(usual[:, 0], during[:, 0])])
-        found[-1] += compared(usual[:, 0] - usual[:, 1], during[:, 0] - during[:, 1])
-    return [tuple(one) for one in found]
-
-
-def compared(usual: np.ndarray[Any, Any], during: np.ndarray[Any, Any]) -> list[str]:
-    p99 = float(np.percentile(usual, 99))
-    return [*(f"{value:.2f}" for value in (p99, usual.max(), during.max())), f"{during.max() / p99:.1f}"]
 
 
 def bench_tail(rows: np.ndarray[Any, Any], query: np.ndarray[Any, Any]) -> list[Row]:
@@ -179,7 +78,7 @@ def bench_allowed(queries: np.ndarray[Any, Any]) -> list[Row]:
 
     index = snapshots.newest_index(SPACE)[0]
     keys, features = stored_rows(get_method(SPACE))
-    dice, found = np.random.default_rng(3), []
+    dice, found = np.random.default_rng(3), list[Row]()
     for share in (0.001, 0.01, 0.1, 0.5, 1.0):
         allowed = np.sort(dice.choice(keys, int(share * len(keys)), replace=False))
         some = features[np.searchsorted(keys, allowed)]
@@ -187,7 +86,7 @@ def bench_allowed(queries: np.ndarray[Any, Any]) -> list[Row]:
         hits, times = [], []
         for query in queries[:100]:
             right = np.sort(((some - query) ** 2).sum(axis=1))[:K]
-            times.append(seconds(lambda query=query, asked=asked: index.search(query, K, asked)))
+            times.append(seconds(partial(index.search, query, K, asked)))
             hits.append(np.mean(index.search(query, K, asked).distances ** 2 <= right[-1] + 1e-4))
         found.append((f"{share:.1%}", f"{len(allowed):,}", f"{1000 * np.median(times):.2f}", f"{np.mean(hits):.3f}"))
     return found
@@ -200,14 +99,17 @@ def stored_rows(method: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]
     return np.concatenate([keys for keys, _ in parts]), np.concatenate([rows for _, rows in parts])
 
 
+def thawed(index: Any) -> Any:
+    """hnswlib's own graph, of which the labels are the keys here."""
+    return index._thawed()._graph
+
+
 def bench_bare(queries: np.ndarray[Any, Any]) -> list[Row]:
     """Grown by hnswlib, loaded from a snapshot, and hnswlib itself, in turns on the same graph."""
     from search import snapshots
-    from search.indexes.hnsw import HNSWIndex
 
     loaded, grown = snapshots.newest_index(SPACE)[0], snapshots.newest_index(SPACE)[0]
-    assert isinstance(grown, HNSWIndex)
-    bare = grown._thawed()._graph
+    bare = thawed(grown)
     calls: dict[str, Callable[[Any], object]] = {
         "hnswlib.knn_query": lambda query: bare.knn_query(query, k=K, num_threads=1),
         "index, grown": lambda query: grown.search(query, K),
@@ -218,7 +120,7 @@ def bench_bare(queries: np.ndarray[Any, Any]) -> list[Row]:
         for j, (name, call) in enumerate(calls.items()):
             # Each asks something else, or the second would find the memory that it needs in the processor's cache.
             query = queries[(i + j * len(queries) // 3) % len(queries)]
-            times[name].append(seconds(lambda query=query, call=call: call(query)))
+            times[name].append(seconds(partial(call, query)))
     medians = {name: 1000 * float(np.median(taken)) for name, taken in times.items()}
     peer = medians["hnswlib.knn_query"]
     return [(name, f"{taken:.3f}", f"{taken / peer:.2f}") for name, taken in medians.items()]
@@ -235,6 +137,8 @@ def bench_check() -> list[Row]:
 
 
 def report(count: int) -> str:
+    from search import snapshots
+
     dice = np.random.default_rng(7)
     rows = synthetic(SPACE, count + TIMES * NEW, dice)
     noise = dice.normal(0, 0.02, (500, rows.shape[1])).astype(np.float32)
@@ -248,14 +152,14 @@ def report(count: int) -> str:
             table(("what", "seconds", "share"), bench_build(rows)),
             "## Beside hnswlib, milliseconds a query",
             table(("what", "ms", "ratio"), bench_bare(queries)),
+            "## The HTTP API beside hnswlib, milliseconds a request\n\nFrom gunicorn with one process, started as "
+            "`manage.py serve` does, over a connection that stays open.",
+            table(COLUMNS, bench_api(rows, thawed(snapshots.newest_index(SPACE)[0]))),
             "## Allowed keys only",
             table(("share", "keys", "ms", "recall@10"), bench_allowed(queries)),
             "## Swapping to a new snapshot while a thread asks, milliseconds\n\nNet: less the time in which the thread "
             "was ready to run and other programs had all processors.",
-            table(
-                ("swap", "took", *SWAP_COLUMNS, *(f"net {name}" for name in SWAP_COLUMNS)),
-                bench_swap(rows, queries),
-            ),
+            table(live_swap.HEAD, live_swap.bench_swap(rows, queries)),
             "## The tail, milliseconds",
             table(("what", "ms"), bench_tail(rows, queries[0])),
             "## `manage.py check_index`, 200 searches",

@@ -1,126 +1,31 @@
 """How well each space finds what it should, beside the histogram comparisons it could have used instead.
 
-``python -m benchmarks.quality [data folder]`` prints two tables and writes benchmarks/results/quality.md.
-The data folder holds manifest.csv (file, set, label) and the files it names. Everything is seeded.
+``python -m benchmarks.quality [data folder] [pictures to edit]`` prints three tables and writes
+benchmarks/results/quality.md. The data folder holds manifest.csv (file, set, label) and the files it names. Seeded.
 """
 
 from __future__ import annotations
 
 import csv
 import sys
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
+from benchmarks.contenders import DEPTH, Contender, Floats, Space, peers, spaces
 from benchmarks.edits import EDITS
-from benchmarks.histograms import chi_square, l1
 from gallery.decoding import decode
-from search.indexes.metrics import METRICS
-from search.methods import METHODS, get_method
-from search.methods.color import POWER, histogram
-from search.types import Pixels
+from search.fusion import fuse
+from search.types import Evidence
 
 LABELLED = ("caltech", "corel", "ferrari")
 SETS = (*LABELLED, "imagenet", "flickr8k")
-EDITED = 150
+EDITED = 100
+NOWHERE = 10**9
 REPORT = Path(__file__).parent / "results" / "quality.md"
-
-Floats = NDArray[np.floating[Any]]
-Distances = Callable[[Floats, Floats], Floats]
-
-
-class Contender(ABC):
-    """A way to compare pictures; ``distances`` has shape ``(queries, gallery)``."""
-
-    name: str
-    bytes_each: int
-
-    @abstractmethod
-    def extract(self, pixels: Pixels) -> bytes: ...
-
-    @abstractmethod
-    def distances(self, queries: Sequence[bytes], gallery: Sequence[bytes]) -> Floats: ...
-
-
-class Space(Contender):
-    """A space of the site, asked as the engine asks it: the smallest distance of all query forms."""
-
-    def __init__(self, space: str) -> None:
-        self.method = get_method(space)
-        self.name = f"**{space}**"
-        self.bytes_each = len(self.extract(np.zeros((1, 1, 3), np.uint8)))
-
-    def extract(self, pixels: Pixels) -> bytes:
-        return self.method.extract(pixels)
-
-    def distances(self, queries: Sequence[bytes], gallery: Sequence[bytes]) -> Floats:
-        rows = self.method.rows(gallery)
-        metric = METRICS[self.method.metric]
-        forms = (self.method.queries(query) for query in queries)
-        return np.array([np.min([metric.distances(form, rows) for form in each], axis=0) for each in forms])
-
-
-class Histogram(Contender):
-    """The plain 4,096-bin histogram, as float32 shares of the pixels, compared in one of the usual ways."""
-
-    def __init__(
-        self, name: str, prepare: Callable[[Floats], Floats], distances: Distances, numbers: int = 4096
-    ) -> None:
-        self.bytes_each = 4 * numbers
-        self.name = name
-        self.prepare = prepare
-        self.compare = distances
-
-    def extract(self, pixels: Pixels) -> bytes:
-        counts = histogram(pixels)
-        shares: Floats = (counts / counts.sum()).astype(np.float32)
-        return shares.tobytes()
-
-    def distances(self, queries: Sequence[bytes], gallery: Sequence[bytes]) -> Floats:
-        return self.compare(self.prepare(_shares(queries)), self.prepare(_shares(gallery)))
-
-
-def _shares(stored: Sequence[bytes]) -> Floats:
-    return np.frombuffer(b"".join(stored), np.float32).reshape(len(stored), -1)
-
-
-def squared_euclidean(queries: Floats, gallery: Floats) -> Floats:
-    squares: Floats = np.square(queries).sum(axis=1)[:, None] + np.square(gallery).sum(axis=1)
-    products: Floats = queries @ gallery.T
-    return squares - 2 * products
-
-
-def tempered(shares: Floats) -> Floats:
-    powers: Floats = shares**POWER
-    unit: Floats = powers / np.linalg.norm(powers, axis=1, keepdims=True)
-    return unit
-
-
-def low_frequencies(shares: Floats) -> Floats:
-    """256 lowest coefficients of the orthonormal 3-D DCT of the square roots."""
-    cubes = np.sqrt(shares).reshape(-1, 16, 16, 16)
-    spectrum = scipy.fft.dctn(cubes, axes=(1, 2, 3), norm="ortho").reshape(len(shares), -1)
-    order = np.argsort(np.indices((16, 16, 16)).sum(axis=0).ravel(), kind="stable")
-    lowest: Floats = spectrum[:, order[:256]]
-    return lowest
-
-
-def contenders() -> list[Contender]:
-    peers: list[Contender] = [
-        Histogram("4,096 bins, L1 (= intersection)", np.asarray, l1),
-        Histogram("4,096 bins, chi-square", np.asarray, chi_square),
-        Histogram("4,096 bins, L2", np.asarray, squared_euclidean),
-        Histogram("4,096 bins, Hellinger", np.sqrt, squared_euclidean),
-        Histogram(f"4,096 bins, power {POWER}, L2", tempered, squared_euclidean),
-        Histogram("Hellinger, lowest 256 of 3-D DCT", low_frequencies, squared_euclidean, numbers=256),
-    ]
-    return [*map(Space, METHODS), *peers]
 
 
 @dataclass(frozen=True)
@@ -141,17 +46,17 @@ class Collection:
     originals: NDArray[np.int64]
 
 
-def read_manifest(data: Path) -> tuple[list[Path], Collection]:
+def read_manifest(data: Path, edited: int) -> tuple[list[Path], Collection]:
     with (data / "manifest.csv").open(newline="") as file:
         entries = [entry for entry in csv.DictReader(file) if entry["set"] in SETS]
     sets, labels = (np.array([entry[column] for entry in entries]) for column in ("set", "label"))
-    chosen = np.random.default_rng(0).choice(len(entries), min(EDITED, len(entries)), replace=False)
+    chosen = np.random.default_rng(0).choice(len(entries), min(edited, len(entries)), replace=False)
     return [data / entry["file"] for entry in entries], Collection(sets, labels, np.sort(chosen))
 
 
 def extract_all(files: Sequence[Path], originals: NDArray[np.int64]) -> list[Extracted]:
     """Decode every picture once, and extract with all contenders from it and from its edits."""
-    features = [Extracted(way) for way in contenders()]
+    features = [Extracted(way) for way in [*spaces(), *peers()]]
     chosen = set(originals.tolist())
     for number, file in enumerate(files):
         pixels = decode(file.read_bytes()).pixels
@@ -192,11 +97,41 @@ def labelled_row(each: Extracted, pictures: Collection) -> list[str]:
     return cells
 
 
-def edits_row(each: Extracted, pictures: Collection) -> list[str]:
-    found = [ranks(each.way.distances(each.edited[edit], each.stored), pictures.originals) for edit in EDITS]
-    firsts, tens = ([100 * float(np.mean(rank <= most)) for rank in found] for most in (1, 10))
-    cells = [f"{first:.0f} / {ten:.0f}" for first, ten in zip(firsts, tens, strict=True)]
-    return [each.way.name, *cells, f"{np.mean(firsts):.1f} / {np.mean(tens):.1f}"]
+def fused(ways: Sequence[Space], distances: Sequence[Floats], originals: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rank of each query's original when all spaces are asked; a large number where none has it."""
+    found = np.full(len(originals), NOWHERE)
+    for number, original in enumerate(originals.tolist()):
+        rankings = {way.space: ranking(way, matrix[number]) for way, matrix in zip(ways, distances, strict=True)}
+        keys = [hit.key for hit in fuse(rankings)]
+        if original in keys:
+            found[number] = 1 + keys.index(original)
+    return found
+
+
+def ranking(way: Space, distances: Floats) -> dict[int, Evidence]:
+    """The nearest pictures, as the engine hands them to fusion."""
+    order = np.argsort(distances, kind="stable")[:DEPTH].tolist()
+    near = [(key, float(distances[key])) for key in order]
+    return {key: Evidence(rank, apart, way.method.score(apart)) for rank, (key, apart) in enumerate(near, start=1)}
+
+
+def edit_rows(features: Sequence[Extracted], pictures: Collection) -> list[list[str]]:
+    """A row for each edit, a cell for each space and for all of them, and the means; peers have means only."""
+    columns: list[list[NDArray[np.int64]]] = []
+    ways = [each.way for each in features if isinstance(each.way, Space)]
+    for edit in EDITS:
+        apart = [each.way.distances(each.edited[edit], each.stored) for each in features]
+        of_spaces = [one for one, each in zip(apart, features, strict=True) if isinstance(each.way, Space)]
+        found = [ranks(one, pictures.originals) for one in apart]
+        columns.append([*found[: len(ways)], fused(ways, of_spaces, pictures.originals), *found[len(ways) :]])
+    rows = [[edit, *map(cell, row[: len(ways) + 1])] for edit, row in zip(EDITS, columns, strict=True)]
+    together = [np.concatenate(ranks_of_one) for ranks_of_one in zip(*columns, strict=True)]
+    return [*rows, ["**mean**", *map(cell, together)]]
+
+
+def cell(found: NDArray[np.int64]) -> str:
+    """Recall@1 and @10 in %."""
+    return " / ".join(f"{100 * float(np.mean(found <= most)):.1f}" for most in (1, 10))
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -208,21 +143,29 @@ def report(pictures: Collection, features: Sequence[Extracted]) -> str:
     measures = [f"{name} {measure}" for name in LABELLED for measure in ("P@5", "mAP")]
     counts = ", ".join(f"{name} {np.sum(pictures.sets == name)}" for name in SETS)
     edited = f"{len(pictures.originals)} pictures, each edited in every way, among {len(pictures.sets):,}"
+    names = [each.way.space for each in features if isinstance(each.way, Space)]
+    *rows, means = edit_rows(features, pictures)
+    shown = len(names) + 2
+    others = [each.way.name for each in features if not isinstance(each.way, Space)]
     return "\n\n".join(
         [
             "# Quality",
-            "Made by `python -m benchmarks.quality`; bold rows are spaces of the site, the others are peers.",
-            "## Same label within a set, in %",
-            table(["", "bytes", *measures], [labelled_row(each, pictures) for each in features]),
+            "Made by `make bench-quality`.",
             "## The original of an edited picture: recall@1 / recall@10, in %",
             f"{edited} ({counts}).",
-            table(["", *EDITS, "mean"], [edits_row(each, pictures) for each in features]),
+            table(["", *names, "all"], [*rows, means[:shown]]),
+            "## What other histograms would do: mean over the same edits",
+            table(["", "recall@1 / recall@10"], zip(others, means[shown:], strict=True)),
+            "## Same label within a set, in %",
+            "Bold rows are spaces of the site, the others are peers.",
+            table(["", "bytes", *measures], [labelled_row(each, pictures) for each in features]),
         ]
     )
 
 
 def main(arguments: Sequence[str]) -> None:
-    files, pictures = read_manifest(Path(arguments[0] if arguments else "../shared/data"))
+    data, edited, *_ = (*arguments, *("../shared/data", str(EDITED))[len(arguments) :])
+    files, pictures = read_manifest(Path(data), int(edited))
     text = report(pictures, extract_all(files, pictures.originals))
     print(text)
     REPORT.parent.mkdir(exist_ok=True)

@@ -65,6 +65,8 @@ class ListQuery(serializers.Serializer[Any]):
     page = serializers.CharField(required=False, allow_blank=True, help_text="A number, or what “next” has")
     tag = serializers.CharField(required=False, allow_blank=True)
     q = serializers.CharField(required=False, allow_blank=True, help_text="Words of the title")
+    album = serializers.IntegerField(required=False, min_value=1, max_value=2**62, help_text="Id of an album")
+    sort = serializers.ChoiceField(list(paging.SORTS), required=False, help_text="newest, if not given")
 
 
 class TagsField(serializers.ListField):
@@ -129,10 +131,10 @@ class Images(UploadView):
         """Pictures, newest first, a page at a time: follow “next”."""
         query = ListQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
-        wanted: dict[str, str] = dict(query.validated_data)
-        start = wanted.pop("page", "")
+        wanted: dict[str, Any] = dict(query.validated_data)
+        start, sort = wanted.pop("page", ""), wanted.pop("sort", paging.NEWEST)
         try:
-            page = paging.page_of(paging.images(**wanted), start)
+            page = paging.page_of(paging.images(**wanted), start, sort=sort)
         except InvalidPage as error:
             raise exceptions.NotFound(str(error)) from error
         shown = ImageAnswer(page.images, many=True, context={"request": request})

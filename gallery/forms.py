@@ -6,8 +6,15 @@ from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from gallery.models import Album
+from gallery.paging import NEWEST, SORTS
 
 MAX_TAGS = 50
+MAX_SELECTED = 5_000
 
 
 class TagsField(forms.CharField):
@@ -16,7 +23,7 @@ class TagsField(forms.CharField):
     def clean(self, value: Any) -> list[str]:
         names = [name.strip() for name in super().clean(value).split(",") if name.strip()]
         if len(names) > MAX_TAGS:
-            raise forms.ValidationError(f"At most {MAX_TAGS} tags.")
+            raise forms.ValidationError(_("At most %(most)s tags.") % {"most": MAX_TAGS})
         return names
 
 
@@ -39,7 +46,36 @@ class GalleryForm(forms.Form):
 
     q = forms.CharField(required=False, max_length=200)
     tag = forms.CharField(required=False, max_length=50)
-    page = forms.CharField(required=False, max_length=40)
+    page = forms.CharField(required=False, max_length=2_000)
+    sort = forms.ChoiceField(required=False, choices=[(name, sort.label) for name, sort in SORTS.items()])
+    select = forms.BooleanField(required=False)
+
+    def clean_sort(self) -> str:
+        return self.cleaned_data["sort"] or NEWEST
+
+
+class AlbumForm(forms.ModelForm[Album]):
+    """What an album is called."""
+
+    class Meta:
+        model = Album
+        fields = ("title",)
+
+
+class SelectionForm(forms.Form):
+    """Pictures that were picked, and what is to be done with them."""
+
+    ids = forms.TypedMultipleChoiceField(
+        coerce=int, error_messages={"required": gettext_lazy("Select pictures first.")}
+    )
+    tags = TagsField(required=False, max_length=2_000)
+    album = forms.CharField(required=False, max_length=200)
+
+    def __init__(self, data: QueryDict) -> None:
+        super().__init__(data)
+        field: Any = self.fields["ids"]
+        sent = data.getlist("ids")[:MAX_SELECTED]
+        field.choices = [(one, one) for one in sent if one.isdecimal() and int(one) < 2**62]
 
 
 class AddForm(forms.Form):
@@ -53,5 +89,10 @@ class AddForm(forms.Form):
 class ImageForm(forms.Form):
     """What can be changed in a picture."""
 
-    title = forms.CharField(required=False, max_length=200)
-    tags = TagsField(required=False, max_length=2_000, help_text="Between commas: beach, holiday")
+    title = forms.CharField(label=gettext_lazy("Title"), required=False, max_length=200)
+    tags = TagsField(
+        label=gettext_lazy("Tags"),
+        required=False,
+        max_length=2_000,
+        help_text=gettext_lazy("Between commas: beach, holiday"),
+    )

@@ -11,13 +11,13 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 
-from gallery.models import BROWSER_FORMATS, FORMATS, THUMBNAIL_SIZES
+from gallery.models import BROWSER_FORMATS, FORMATS, THUMBNAIL_SIZES, Image
 
 # A type comes from the name that gallery/services.py gave, never from the bytes.
 TYPES = dict(FORMATS.values())
 SHOWN = {extension for extension, _ in BROWSER_FORMATS.values()}
 
-_HASH = r"([0-9a-f]{2})/([0-9a-f]{2})/\1\2[0-9a-f]{60}"
+_HASH = r"([0-9a-f]{2})/([0-9a-f]{2})/(?P<sha256>\1\2[0-9a-f]{60})"
 _NAMES = (
     re.compile(rf"originals/{_HASH}\.(?P<extension>{'|'.join(sorted(TYPES))})"),
     re.compile(rf"thumbnails/{_HASH}-({'|'.join(map(str, THUMBNAIL_SIZES))})\.(?P<extension>webp)"),
@@ -26,14 +26,20 @@ _NAMES = (
 
 @require_safe
 def serve(request: HttpRequest, name: str) -> HttpResponseBase:
-    """A file that gallery/services.py or gallery/thumbnails.py named; 404 for any other name."""
+    """A file that gallery/services.py or gallery/thumbnails.py named; 404 for any other name.
+
+    What is in the trash is there for those alone who may empty it.
+    """
     match = next((found for pattern in _NAMES if (found := pattern.fullmatch(name))), None)
     if match is None or not isinstance(default_storage, FileSystemStorage):
+        raise Http404
+    trashed = Image.everything.filter(sha256=match["sha256"], trashed_at__isnull=False).exists()
+    if trashed and not request.user.has_perm("gallery.delete_image"):
         raise Http404
     etag = f'"{name.rpartition("/")[2]}"'
     response = _unchanged(request, name, etag) or _file(name, match["extension"])
     audience = "public" if settings.PUBLIC_READING else "private"
-    response["Cache-Control"] = f"{audience}, max-age=31536000, immutable"
+    response["Cache-Control"] = "no-store" if trashed else f"{audience}, max-age=31536000, immutable"
     response["ETag"] = etag
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.core.files.storage import default_storage
 from django.db import models
 from django.templatetags.static import static
 from django.urls import reverse
 
 THUMBNAIL_SIZES = (256, 512, 1024)  # longest side, pixels
+TRASH_KEPT = timedelta(days=30)  # for so long what was put into the trash can be brought back
 
 # Pillow's format name -> (extension, media type). A type is served only if it is here, so that
 # nothing that a browser could run is ever served as what it claims to be.
@@ -41,8 +44,18 @@ class Tag(models.Model):
         return self.name
 
 
+class ShownImages(models.Manager["Image"]):
+    """Pictures that are not in the trash: what every page, search and answer is made from."""
+
+    def get_queryset(self) -> models.QuerySet[Image]:
+        return super().get_queryset().filter(trashed_at=None)
+
+
 class Image(models.Model):
-    """One picture. Its id is never used again, its bytes never change."""
+    """One picture. Its id is never used again, its bytes never change.
+
+    ``objects`` has no picture that is in the trash; ``everything`` has them all.
+    """
 
     sha256 = models.CharField(max_length=64, unique=True)
     format = models.CharField(max_length=20)
@@ -58,10 +71,19 @@ class Image(models.Model):
     longitude = models.FloatField(null=True, blank=True)
     thumbnailed = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    trashed_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = ShownImages()
+    everything = models.Manager["Image"]()
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["id"], condition=models.Q(thumbnailed=False), name="image_unthumbnailed")]
+        indexes = [
+            models.Index(fields=["id"], condition=models.Q(thumbnailed=False), name="image_unthumbnailed"),
+            # Counting what is shown must not read the rows; an index on the time would mislead SQLite's planner.
+            models.Index(fields=["id"], condition=models.Q(trashed_at=None), name="image_shown"),
+            models.Index(fields=["trashed_at"], condition=models.Q(trashed_at__isnull=False), name="image_trashed"),
+        ]
 
     def __str__(self) -> str:
         return self.title or f"Picture {self.pk}"

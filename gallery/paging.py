@@ -2,45 +2,107 @@
 
 from __future__ import annotations
 
+import json
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
+from typing import Any
 
 from django.core.paginator import InvalidPage
-from django.db.models import QuerySet
+from django.db import connection
+from django.db.models import F, Q, QuerySet
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Lower
 
 from gallery.models import Image
 
 PAGE_SIZE = 48
+NEWEST = "newest"
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """An order: by a column, ``down`` from the largest; among equals the newest picture comes first."""
+
+    label: str
+    by: Combinable
+    down: bool = False
+
+
+SORTS: dict[str, Sort] = {
+    NEWEST: Sort("Newest", F("pk"), down=True),
+    "oldest": Sort("Oldest", F("pk")),
+    "title": Sort("Title", Lower("title")),
+    "size": Sort("Largest file", F("bytes"), down=True),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Pictures, newest first, and the ``page`` parameter of what follows ("" at the end)."""
+    """Pictures in order, and the ``page`` parameter of what follows ("" at the end)."""
 
     images: list[Image]
     next: str
 
 
-def images(*, tag: str = "", q: str = "") -> QuerySet[Image]:
-    """Pictures with a tag and with words in their title; of ``q`` the first 200 characters count."""
-    found = Image.objects.prefetch_related("tags").order_by("-pk")
+def images(*, tag: str = "", q: str = "", album: int | None = None) -> QuerySet[Image]:
+    """Pictures of an album, with a tag and with words in their title; of ``q`` the first 200 characters count."""
+    found = Image.objects.prefetch_related("tags")
+    if album is not None:
+        found = found.filter(albums=album)
     if tag:
         found = found.filter(tags__name=tag.strip().lower())
     for word in q[:200].split():
-        found = found.filter(title__icontains=word)
-    return found
+        found = found.filter(_titled(word))
+    return found.order_by("-pk")
 
 
-def page_of(found: QuerySet[Image], page: str = "", size: int = PAGE_SIZE) -> Page:
-    """One page. ``page`` is "" for the first, what a page before gave as ``next``, or a number counted from 1.
+def _titled(word: str) -> Q:
+    """Titles with this word, in small or large letters. SQLite's LIKE knows these of ASCII only, its REGEXP of all."""
+    if connection.vendor == "sqlite" and not word.isascii():
+        return Q(title__iregex=re.escape(word))
+    return Q(title__icontains=word)
 
-    Raises InvalidPage. Numbers are for programs that like them, and cost what they skip.
+
+def named(words: str, most: int) -> list[Image]:
+    """The newest pictures that have a tag of this name or all these words in their title; at most ``most``."""
+    either = Q(pk__in=images(tag=words).values("pk")) | Q(pk__in=images(q=words).values("pk"))
+    return list(Image.objects.prefetch_related("tags").filter(either).order_by("-pk")[:most])
+
+
+def page_of(found: QuerySet[Image], page: str = "", size: int = PAGE_SIZE, *, sort: str = NEWEST) -> Page:
+    """One page in an order of SORTS. ``page`` is "" for the first, what a page before gave as ``next``, or a number.
+
+    Raises InvalidPage. Numbers count from 1, are for programs that like them, and cost what they skip.
     """
-    if page.startswith("before-") and page[7:].isdecimal():
-        found = found.filter(pk__lt=min(int(page[7:]), 2**62))
-    elif page.isdecimal() and 1 <= int(page) <= 1_000_000:
+    order = SORTS[sort]
+    found = found.annotate(key=order.by).order_by(F("key").desc() if order.down else F("key").asc(), "-pk")
+    if page.isdecimal() and 1 <= int(page) <= 1_000_000:
         start = (int(page) - 1) * size
         found = found[start:]
     elif page:
-        raise InvalidPage("There is no such page. Start from the first, and follow “next”.")
-    rows = list(found[: size + 1])
-    return Page(rows[:size], f"before-{rows[size - 1].pk}" if len(rows) > size else "")
+        found = found.filter(_past(page, order))
+    rows: list[Any] = list(found[: size + 1])
+    return Page(rows[:size], _token(rows[size - 1], sort) if len(rows) > size else "")
+
+
+def _token(last: Any, sort: str) -> str:
+    if sort == NEWEST:
+        return f"before-{last.pk}"
+    return "after-" + urlsafe_b64encode(json.dumps([last.key, last.pk]).encode()).decode().rstrip("=")
+
+
+def _past(page: str, order: Sort) -> Q:
+    """What comes after the picture that a token tells of."""
+    if page.startswith("before-") and page[7:].isdecimal():
+        return Q(pk__lt=min(int(page[7:]), 2**62))
+    try:
+        kind, _, packed = page.partition("-")
+        key, pk = json.loads(urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
+        if kind != "after" or not isinstance(pk, int) or abs(pk) > 2**62:
+            raise ValueError(page)
+        if type(key) is not (str if isinstance(order.by, Lower) else int) or (type(key) is int and abs(key) > 2**62):
+            raise ValueError(page)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InvalidPage("There is no such page. Start from the first, and follow “next”.") from error
+    return Q(**{"key__lt" if order.down else "key__gt": key}) | Q(key=key, pk__lt=pk)

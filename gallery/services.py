@@ -12,19 +12,35 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from gallery.decoding import Decoded, Limits, decode
-from gallery.models import Image, Tag
-from gallery.signals import images_added, images_deleted
+from gallery.models import TRASH_KEPT, Image, Tag
+from gallery.signals import copies_wanted, images_added, images_deleted
+from gallery.thumbnails import make_thumbnails
+
+PURGED_AT_ONCE = 200  # pictures in one transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A picture that is here already and shows the same as a new one; ``relation`` says how, for people."""
+
+    image: Image
+    relation: str
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """The image with these bytes, and whether it is new."""
+    """The image with these bytes, and whether it is new here.
+
+    With ``copies`` it is not shown yet: it waits in the trash for somebody to say that it is wanted beside them.
+    """
 
     image: Image
     created: bool
+    copies: tuple[Copy, ...] = ()
 
 
 def limits() -> Limits:
@@ -37,28 +53,41 @@ def limits() -> Limits:
 
 
 def add_image(
-    *, data: bytes, title: str = "", file_name: str = "", tags: Sequence[str] = (), tell: bool = True
+    *,
+    data: bytes,
+    title: str = "",
+    file_name: str = "",
+    tags: Sequence[str] = (),
+    tell: bool = True,
+    hold_copies: bool = False,
 ) -> Added:
-    """Store a picture, or find the one with the same bytes, which is left as it is.
+    """Store a picture, or find the one with the same bytes, which is left as it is, but taken out of the trash.
 
     Raises ImageRejected, and stores nothing, if ``data`` is not a picture that this site takes.
     A caller that adds many sets ``tell`` to False, and calls ``tell_added`` for many at once.
+    With ``hold_copies`` a picture that looks like one that is here is kept back, and the answer names those.
     """
     sha256 = hashlib.sha256(data).hexdigest()
-    if existing := Image.objects.filter(sha256=sha256).first():
-        return Added(existing, created=False)
-    image = _described(sha256, data, decode(data, limits=limits()))
+    known = Image.everything.filter(sha256=sha256).first()
+    if known and known.trashed_at is None:
+        return Added(known, created=False)
+    decoded = decode(data, limits=limits())
+    image = _described(sha256, data, decoded)
     image.title = clean_text(title or PurePath(file_name.replace("\\", "/")).stem, 200)
+    copies = _copies(image, decoded) if hold_copies else ()
     with transaction.atomic():
         _lock_content(sha256)
-        if existing := Image.objects.filter(sha256=sha256).first():
-            return Added(existing, created=False)
+        if known := Image.everything.filter(sha256=sha256).first():
+            return _found_again(known, clean_text(title, 200), tags, tell=tell, copies=copies)
         default_storage.save(image.file_name, ContentFile(data))
+        if copies:
+            make_thumbnails(image, decoded)
+            image.thumbnailed, image.trashed_at = True, timezone.now()
         image.save()
         set_tags(image=image, names=tags)
-        if tell:
+        if tell and not copies:
             images_added.send(Image, ids=[image.pk])
-    return Added(image, created=True)
+    return Added(image, created=not copies, copies=copies)
 
 
 def tell_added(*, ids: Sequence[int]) -> None:
@@ -79,21 +108,80 @@ def update_image(*, image: Image, title: str | None = None, tags: Sequence[str] 
 
 def set_tags(*, image: Image, names: Iterable[str]) -> None:
     """Make these the image's tags; names are cleaned, empty ones ignored."""
+    image.tags.set(_tags(names))
+
+
+def _tags(names: Iterable[str]) -> QuerySet[Tag]:
     wanted = sorted({name for raw in names if (name := clean_text(raw.lower(), 50))})
     Tag.objects.bulk_create([Tag(name=name) for name in wanted], ignore_conflicts=True)
-    image.tags.set(Tag.objects.filter(name__in=wanted))
+    return Tag.objects.filter(name__in=wanted)
 
 
 def delete_images(*, ids: Iterable[int]) -> int:
     """Delete pictures, their files and all that others derived from them; returns how many there were."""
+    return _delete(Image.objects.filter(pk__in=list(ids)))
+
+
+def trash_images(*, ids: Iterable[int]) -> list[int]:
+    """Take pictures out of sight, for ``TRASH_KEPT`` with a way back; returns the ids of those that were there.
+
+    To all who listen they are deleted; files, tags and albums are kept.
+    """
     with transaction.atomic():
-        images = list(Image.objects.select_for_update().filter(pk__in=list(ids)))
+        found = [image.pk for image in Image.objects.select_for_update().filter(pk__in=list(ids))]
+        images_deleted.send(Image, ids=found)
+        Image.objects.filter(pk__in=found).update(trashed_at=timezone.now())
+    return found
+
+
+def restore_images(*, ids: Iterable[int], tell: bool = True) -> list[int]:
+    """Bring pictures back from the trash as they were; returns the ids of those that were in it."""
+    trashed = Image.everything.filter(trashed_at__isnull=False, pk__in=list(ids))
+    with transaction.atomic():
+        found = [image.pk for image in trashed.select_for_update()]
+        Image.everything.filter(pk__in=found).update(trashed_at=None)
+        if tell and found:
+            images_added.send(Image, ids=found)
+    return found
+
+
+def purge_trash(*, ids: Iterable[int] | None = None) -> int:
+    """Delete for good what is in the trash: these pictures, or else those whose time is over."""
+    trashed = Image.everything.filter(trashed_at__isnull=False)
+    over = trashed.filter(trashed_at__lt=timezone.now() - TRASH_KEPT)
+    return _delete(over[:PURGED_AT_ONCE] if ids is None else trashed.filter(pk__in=list(ids)))
+
+
+def _delete(chosen: QuerySet[Image]) -> int:
+    with transaction.atomic():
+        images = list(chosen.select_for_update())
         found = [image.pk for image in images]
         images_deleted.send(Image, ids=found)
-        Image.objects.filter(pk__in=found).delete()
+        Image.everything.filter(pk__in=found).delete()
     for image in images:
         _remove_files(image)
     return len(images)
+
+
+def _copies(image: Image, decoded: Decoded) -> tuple[Copy, ...]:
+    """What those who listen know of pictures here that show the same. One that fails must not stop an upload."""
+    answers = copies_wanted.send_robust(Image, image=image, decoded=decoded)
+    return tuple(copy for _, answer in answers if not isinstance(answer, Exception) for copy in answer)
+
+
+def _found_again(known: Image, title: str, tags: Sequence[str], *, tell: bool, copies: tuple[Copy, ...]) -> Added:
+    """The picture whose bytes were sent once more. Out of the trash it comes back, with what is said of it now."""
+    if known.trashed_at is None:
+        return Added(known, created=False)
+    if copies:
+        return Added(known, created=False, copies=copies)
+    restore_images(ids=[known.pk], tell=tell)
+    known.refresh_from_db()
+    known.tags.add(*_tags(tags))
+    if title:
+        known.title = title
+        known.save(update_fields=["title"])
+    return Added(known, created=True)
 
 
 def clean_text(text: str, length: int) -> str:
@@ -126,7 +214,7 @@ def _remove_files(image: Image) -> None:
     """Delete the files, unless the same bytes were added again since the row went."""
     with transaction.atomic():
         _lock_content(image.sha256)
-        if not Image.objects.filter(sha256=image.sha256).exists():
+        if not Image.everything.filter(sha256=image.sha256).exists():
             for name in (image.file_name, *map(image.thumbnail_name, image.thumbnail_sizes)):
                 default_storage.delete(name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from io import BytesIO
 
 import PIL.Image
@@ -22,3 +23,9 @@ def make_thumbnails(image: Image, decoded: Decoded) -> None:
         out = BytesIO()
         picture.save(out, "WEBP", quality=QUALITY, method=2)
         default_storage.save(image.thumbnail_name(size), ContentFile(out.getvalue()))
+
+
+def preview_of(image: Image) -> str:
+    """The smallest copy as a ``data:`` address, for a picture whose files may not be fetched."""
+    with default_storage.open(image.thumbnail_name(image.thumbnail_sizes[0])) as file:
+        return f"data:image/webp;base64,{b64encode(file.read()).decode()}"

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from gallery import views
+from gallery import album_views, views
 
 app_name = "gallery"
 urlpatterns = [
@@ -9,4 +9,10 @@ urlpatterns = [
     path("images/<int:pk>/", views.image, name="image"),
     path("images/<int:pk>/edit/", views.edit, name="edit"),
     path("images/<int:pk>/delete/", views.delete, name="delete"),
+    path("tags/", album_views.tags, name="tags"),
+    path("albums/", album_views.albums, name="albums"),
+    path("albums/<int:pk>/", album_views.album, name="album"),
+    path("albums/<int:pk>/edit/", album_views.edit, name="album-edit"),
+    path("albums/<int:pk>/delete/", album_views.delete, name="album-delete"),
+    path("selection/", album_views.selection, name="selection"),
 ]

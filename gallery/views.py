@@ -10,30 +10,42 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import InvalidPage
+from django.core.signing import BadSignature, TimestampSigner
 from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from gallery import services
 from gallery.exceptions import ImageRejected
 from gallery.forms import AddForm, GalleryForm, ImageForm
-from gallery.models import BROWSER_FORMATS, Image, Tag
-from gallery.paging import images, page_of
+from gallery.models import BROWSER_FORMATS, TRASH_KEPT, Album, Image, Tag
+from gallery.paging import SORTS, images, page_of
+from gallery.thumbnails import preview_of
+
+anyway = TimestampSigner(salt="gallery.add.anyway")
 
 TAGS_SHOWN = 12
+ALBUMS_OFFERED = 500
 TAGS_FROM = 2_000  # newest pictures: counting the tags of all would slow a large gallery
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one uploaded file: added, there already (not ``created``), or a ``problem``."""
+    """What became of one uploaded file: added, there already (not ``created``), or a ``problem``.
+
+    With ``copies`` it waits to be added anyway, which its ``token`` allows; ``preview`` shows it until then.
+    """
 
     name: str
     image: Image | None = None
     created: bool = False
     problem: str = ""
+    copies: tuple[services.Copy, ...] = ()
+    token: str = ""
+    preview: str = ""
 
 
 def wants_part(request: HttpRequest) -> bool:
@@ -44,24 +56,33 @@ def wants_part(request: HttpRequest) -> bool:
 @require_safe
 @vary_on_headers("HX-Request")
 def index(request: HttpRequest) -> HttpResponse:
+    return gallery_page(request)
+
+
+def gallery_page(request: HttpRequest, album: Album | None = None) -> HttpResponse:
+    """The pictures of the gallery or of an album, by what the address asks for."""
     form = GalleryForm(request.GET)
     if not form.is_valid():
         raise Http404("There is no such page of the gallery.")
-    tag, q, page = (form.cleaned_data[name] for name in ("tag", "q", "page"))
+    asked = form.cleaned_data
     try:
-        found = page_of(images(tag=tag, q=q), page)
+        wanted = images(tag=asked["tag"], q=asked["q"], album=album.pk if album else None)
+        found = page_of(wanted, asked["page"], sort=asked["sort"])
     except InvalidPage as error:
         raise Http404(str(error)) from error
-    context = {"page": found, "tag": tag, "q": q, "first": not page}
+    context = asked | {"page": found, "album": album, "first": not asked["page"]}
     if wants_part(request):
         return render(request, "gallery/_pictures.html", context)
-    return render(request, "gallery/index.html", context | {"tags": popular_tags()})
+    if asked["select"] and request.user.has_perm("gallery.change_album"):
+        context["albums"] = Album.objects.order_by("title")[:ALBUMS_OFFERED]
+    context |= {"sorts": [(name, sort.label) for name, sort in SORTS.items()]}
+    return render(request, "gallery/index.html", context | {"tags": None if album else popular_tags()})
 
 
 def popular_tags() -> QuerySet[Tag]:
     """The tags that the newest pictures have most often."""
     older = Image.objects.order_by("-pk").values_list("pk", flat=True)[TAGS_FROM : TAGS_FROM + 1].first() or 0
-    counted = Tag.objects.filter(images__pk__gt=older).annotate(count=Count("images"))
+    counted = Tag.objects.filter(images__pk__gt=older, images__trashed_at=None).annotate(count=Count("images"))
     return counted.order_by("-count", "name")[:TAGS_SHOWN]
 
 
@@ -86,7 +107,9 @@ def add(request: HttpRequest) -> HttpResponse:
     if request.method == "GET":
         return render(request, "gallery/add.html", {"form": AddForm()})
     form, outcomes = AddForm(request.POST, request.FILES), []
-    if form.is_valid():
+    if "anyway" in request.POST:
+        outcomes = [_take_anyway(request.POST["anyway"])]
+    elif form.is_valid():
         title, tags = form.cleaned_data["title"], form.cleaned_data["tags"]
         outcomes = [_take(upload, title, tags) for upload in form.cleaned_data["pictures"]]
     status = 200 if any(outcome.image for outcome in outcomes) else 400
@@ -95,15 +118,29 @@ def add(request: HttpRequest) -> HttpResponse:
 
 
 def _take(upload: UploadedFile[bytes], title: str, tags: Sequence[str]) -> Outcome:
-    name = upload.name or "picture"
+    name = upload.name or _("Picture")
     # Looked at before the file is read: what is far too large must not fill the memory.
     if (upload.size or 0) > settings.MAX_IMAGE_BYTES:
-        return Outcome(name, problem=f"Larger than {settings.MAX_IMAGE_BYTES // 1_000_000} MB. Send a smaller copy.")
+        most = settings.MAX_IMAGE_BYTES // 1_000_000
+        return Outcome(name, problem=_("Larger than %(most)s MB. Send a smaller copy.") % {"most": most})
     try:
-        added = services.add_image(data=upload.read(), title=title, file_name=name, tags=tags)
+        added = services.add_image(data=upload.read(), title=title, file_name=name, tags=tags, hold_copies=True)
     except ImageRejected as error:
         return Outcome(name, problem=str(error))
+    if added.copies:
+        token = anyway.sign(str(added.image.pk))
+        return Outcome(name, added.image, copies=added.copies, token=token, preview=preview_of(added.image))
     return Outcome(name, added.image, added.created)
+
+
+def _take_anyway(token: str) -> Outcome:
+    """Add the picture that was held back because it looks like one that is here."""
+    try:
+        held = Image.everything.get(pk=int(anyway.unsign(token, max_age=TRASH_KEPT)))
+    except (BadSignature, Image.DoesNotExist):
+        return Outcome(_("Picture"), problem=_("It was kept for too long. Please send it once more."))
+    restored = services.restore_images(ids=[held.pk])
+    return Outcome(str(held), held, created=bool(restored))
 
 
 @require_http_methods(["GET", "POST"])
@@ -116,7 +153,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
         form = ImageForm(initial={"title": changed.title, "tags": tags})
     elif (form := ImageForm(request.POST)).is_valid():
         services.update_image(image=changed, **form.cleaned_data)
-        messages.success(request, "Saved.")
+        messages.success(request, _("Saved."))
         return redirect(changed)
     status = 400 if form.errors else 200
     return render(request, "gallery/edit.html", {"image": changed, "form": form}, status=status)
@@ -130,5 +167,5 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "GET":
         return render(request, "gallery/delete.html", {"image": doomed})
     services.delete_images(ids=[pk])
-    messages.success(request, f"“{doomed}” is deleted.")
+    messages.success(request, _("“%(title)s” is deleted.") % {"title": doomed})
     return redirect("gallery:index")

@@ -1,11 +1,12 @@
 """The HTTP API's addresses."""
 
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from gallery import api as gallery
 from imagesite.api_views import NoSuchAddress
 from search import api as search
+from search import api_spaces as spaces
 
 docs = SpectacularSwaggerSplitView.as_view(
     template_name="api_docs.html", url_name="api:schema", http_method_names=["get", "head"]
@@ -16,11 +17,14 @@ urlpatterns = [
     path("images/", gallery.Images.as_view(), name="images"),
     path("images/<int:pk>/", gallery.OneImage.as_view(), name="image"),
     path("images/<int:pk>/similar/", search.Similar.as_view(), name="similar"),
+    path("images/<int:pk>/explain/", search.Explain.as_view(), name="explain"),
     path("search/image/", search.ByPicture.as_view(), name="search-image"),
     path("search/text/", search.ByText.as_view(), name="search-text"),
-    path("spaces/", search.Spaces.as_view(), name="spaces"),
-    path("reindex/", search.Reindex.as_view(), name="reindex"),
-    path("jobs/<int:pk>/", search.OneJob.as_view(), name="job"),
+    path("searches/<str:key>/", search.OneSearch.as_view(), name="search-kept"),
+    path("spaces/", spaces.Spaces.as_view(), name="spaces"),
+    path("reindex/", spaces.Reindex.as_view(), name="reindex"),
+    path("jobs/<int:pk>/", spaces.OneJob.as_view(), name="job"),
+    path("duplicates/", include("search.duplicates.api_urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", docs, name="docs"),
     re_path("", NoSuchAddress.as_view()),

@@ -3,9 +3,31 @@
 import os
 
 from celery import Celery
+from celery.signals import worker_process_init, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imagesite.settings")
+
+NICENESS = 10
 
 app = Celery("imagesite")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_process_init.connect
+def step_back(**_: object) -> None:
+    """Bulk work gives way to queries, and its processes, one for each core, do not start threads of their own."""
+    import cv2
+    from django.conf import settings
+
+    os.nice(NICENESS)
+    cv2.setNumThreads(1)
+    settings.ENCODER_THREADS = 1
+
+
+@worker_ready.connect
+def fetch_encoders_at_start(**_: object) -> None:
+    """A new site makes its encoders by itself."""
+    from imagesite.tasks import fetch_encoders
+
+    fetch_encoders.delay(at_start=True)

@@ -41,9 +41,19 @@ FETCH_PRIVATE_ADDRESSES = env.bool("FETCH_PRIVATE_ADDRESSES", False)  # for site
 
 # How indexes are kept: see search/snapshots.py and search/live.py.
 SPACE_INDEXES: dict[str, str] = env.dict("SPACE_INDEXES", default={})  # space -> index, over the method's own
+INDEX_BACKEND = env.str("INDEX_BACKEND", "embedded")  # or milvus, for the spaces whose metric it knows
+MILVUS_URI = env.str("MILVUS_URI", "http://127.0.0.1:19530")
+MILVUS_PREFIX = env.str("MILVUS_PREFIX", "")  # of this site's collections; made from SECRET_KEY if it is empty
 SNAPSHOT_TAIL = env.int("SNAPSHOT_TAIL", 1_000)  # changes that call for a new snapshot
 SNAPSHOTS_KEPT = env.int("SNAPSHOTS_KEPT", 3)
 MAX_RESULTS = env.int("MAX_RESULTS", 100)
+
+# Encoders: see search/encoders/ and search/methods/encoded.py. SEMANTIC_ENCODER="" takes CLIP where it is, else ConSE.
+MODELS_ROOT = Path(env.str("MODELS_ROOT", "") or DATA / "models").resolve()
+NEURAL_ENCODER = env.str("NEURAL_ENCODER", "") or "efficientnet-lite0"
+SEMANTIC_ENCODER = env.str("SEMANTIC_ENCODER", "")
+LOCAL_FEATURES = env.str("LOCAL_FEATURES", "sift")  # or orb
+ENCODER_THREADS = env.int("ENCODER_THREADS", 0)  # of one query; 0: as many as there are cores. A worker process has one
 QUERY_KEPT = env.int("QUERY_KEPT", 86_400)  # seconds that a picture that was searched by is kept; 0: not at all
 
 INSTALLED_APPS = [
@@ -64,6 +74,9 @@ INSTALLED_APPS = [
     "gallery",
     "search",
     "search.queries",
+    "search.atlas",
+    "search.duplicates",
+    "search.fetching",
 ]
 
 MIDDLEWARE = [
@@ -74,6 +87,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "imagesite.middleware.RequestSizeMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "imagesite.languages.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -141,6 +155,11 @@ FILE_UPLOAD_TEMP_DIR: str | None = None
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5_000_000  # of a form's text; files are limited by MAX_IMAGE_BYTES
 
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("ru", "Русский")]
+LANGUAGE_COOKIE_AGE = 31_536_000
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = ["imagesite.formats"]
 TIME_ZONE = env.str("TIME_ZONE", "UTC")
 USE_TZ = True
 
@@ -160,7 +179,7 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
 X_FRAME_OPTIONS = "DENY"
 MEDIA_ORIGINS = env.list("MEDIA_ORIGINS", default=[])  # where media are served from, if not from here
 CONTENT_SECURITY_POLICY = {
@@ -223,7 +242,7 @@ if CELERY_BROKER_URL.startswith("redis"):
 # Two queues, served in turn: a long import must not keep jobs and snapshots waiting.
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_QUEUES = [Queue("default"), Queue("extract")]
-CELERY_TASK_ROUTES = {"search.tasks.extract": {"queue": "extract"}}
+CELERY_TASK_ROUTES = {"search.tasks.extract": {"queue": "extract"}, "search.fetching.tasks.run": {"queue": "extract"}}
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0.2}  # a request must not wait long
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -246,6 +265,14 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 120.0},
     },
+    "self-check": {"task": "search.tasks.self_check", "schedule": 3_600.0, "options": {"expires": 3_600.0}},
+    "encoders": {"task": "imagesite.tasks.fetch_encoders", "schedule": 60.0, "options": {"expires": 120.0}},
+    "duplicates": {
+        "task": "search.duplicates.tasks.sweep",
+        "schedule": SWEEP_SECONDS,
+        "options": {"expires": 2 * SWEEP_SECONDS},
+    },
+    "map": {"task": "search.atlas.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": 2 * SWEEP_SECONDS}},
 }
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps nothing on disk that a kill could damage
 

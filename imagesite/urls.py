@@ -1,8 +1,10 @@
 """All URLs."""
 
 from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
+from django.views.i18n import set_language
 
 from gallery import media
 from imagesite import views
@@ -12,10 +14,14 @@ from imagesite.readiness import readyz
 urlpatterns = [
     path("", include("gallery.urls")),
     path("", include("search.urls")),
+    path("", include("search.duplicates.urls")),
     path("media/<path:name>", media.serve, name="media"),
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("language/", login_not_required(set_language), name="set_language"),
     path("admin/", admin.site.urls),
+    path("map/", include("search.atlas.urls")),
+    path("api/map/", include("search.atlas.api_urls")),
     path("api/", include("imagesite.api_urls")),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),

@@ -1,18 +1,18 @@
-"""The HTTP API of searching, of the spaces and of jobs."""
+"""The HTTP API of searching."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, serializers
 from rest_framework.parsers import BaseParser, FormParser, MultiPartParser
-from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
@@ -21,18 +21,15 @@ from rest_framework.views import APIView
 from gallery.api import ImageAnswer, refused
 from gallery.exceptions import GalleryError
 from gallery.models import Image
-from imagesite.api import Refused, errors, listing
+from imagesite.api import Refused, errors
 from imagesite.api_views import UploadView
-from search import engine, jobs, status
+from search import engine, searches
 from search.answers import answers
-from search.exceptions import UnknownSpace
-from search.forms import METHOD_CHOICES, PictureSearchForm, SearchForm
-from search.models import Job, Snapshot
-from search.snapshots import unfit
+from search.forms import MAX_WORDS, METHOD_CHOICES, PictureSearchForm, StoredSearchForm, TextSearchForm, WhyForm
+from search.queries.models import Kept
 from search.throttles import FetchThrottle
 from search.types import Result
-
-NO_TEXT = {"semantic": "No text model is installed, so words cannot be searched for. Search by a picture."}
+from search.why import explain
 
 
 class Limit(serializers.IntegerField):
@@ -49,19 +46,23 @@ class SearchQuery(serializers.Serializer[Any]):
     limit = Limit(required=False)
 
 
-class TextQuery(serializers.Serializer[Any]):
+class TextQuery(SearchQuery):
     """What to search for in words."""
 
-    q = serializers.CharField(max_length=1_000)
-    limit = Limit(required=False)
+    q = serializers.CharField(max_length=MAX_WORDS)
 
 
-class PictureQuery(SearchQuery):
+class StoredQuery(SearchQuery):
+    """How to search by a picture that is here."""
+
+    region = serializers.CharField(required=False, help_text="A part of the picture: x,y,w,h, each 0 to 1")
+
+
+class PictureQuery(StoredQuery):
     """What to search for: a file, or a URL that shows a picture."""
 
     file = serializers.FileField(required=False)
     url = serializers.URLField(required=False)
-    region = serializers.CharField(required=False, help_text="A part of the picture: x,y,w,h, each 0 to 1")
 
 
 class EvidenceAnswer(serializers.Serializer[Any]):
@@ -76,6 +77,31 @@ class FoundAnswer(serializers.Serializer[Any]):
     methods = serializers.DictField(child=EvidenceAnswer(), help_text="What each space has to say")
 
 
+class KeptAnswer(serializers.ModelSerializer[Kept]):
+    """Where a search by a picture can be asked again, until its picture is deleted."""
+
+    url = serializers.SerializerMethodField(help_text="GET asks again, DELETE deletes the picture now")
+    page_url = serializers.SerializerMethodField(help_text="The page of this search")
+    picture_url = serializers.SerializerMethodField(help_text="The kept copy of the picture")
+
+    class Meta:
+        model = Kept
+        fields = ("id", "url", "page_url", "picture_url", "expires_at")
+        read_only_fields = fields
+
+    def get_url(self, kept: Kept) -> str:
+        return self._full(reverse("api:search-kept", args=[kept.pk]))
+
+    def get_page_url(self, kept: Kept) -> str:
+        return self._full(kept.get_absolute_url())
+
+    def get_picture_url(self, kept: Kept) -> str:
+        return self._full(kept.url)
+
+    def _full(self, path: str) -> str:
+        return str(self.context["request"].build_absolute_uri(path))
+
+
 class SearchAnswer(serializers.Serializer[Any]):
     """What a search found, best first, and which spaces could not answer."""
 
@@ -83,63 +109,35 @@ class SearchAnswer(serializers.Serializer[Any]):
     took_ms = serializers.FloatField()
     results = FoundAnswer(many=True)
     skipped = serializers.DictField(child=serializers.CharField(), help_text="Space -> why it did not answer")
+    search = KeptAnswer(required=False, help_text="Of an uploaded picture, where such are kept")
 
 
-class SnapshotAnswer(serializers.ModelSerializer[Snapshot]):
-    """The index on disk that processes load; what came after it is scanned exactly."""
+class WhyQuery(serializers.Serializer[Any]):
+    """The query that a picture was found by: one of the first three."""
 
-    problem = serializers.SerializerMethodField(help_text="Why it cannot be used; empty if it can")
-
-    class Meta:
-        model = Snapshot
-        fields = ("sequence", "count", "bytes", "created_at", "problem")
-        read_only_fields = fields
-
-    def get_problem(self, snapshot: Snapshot) -> str:
-        return unfit(snapshot)
+    query = serializers.IntegerField(required=False, help_text="Id of a stored picture")
+    search = serializers.CharField(required=False, help_text="Id of a search by an uploaded picture")
+    q = serializers.CharField(required=False, help_text="Words")
+    region = serializers.CharField(required=False, help_text="The part of the picture: x,y,w,h")
 
 
-class SpaceAnswer(serializers.Serializer[Any]):
-    """One way of seeing, and how it stands."""
+class SaidAnswer(serializers.Serializer[Any]):
+    """What one space says of a query and a picture."""
 
-    space = serializers.CharField()
-    method = serializers.CharField()
-    version = serializers.CharField()
-    index = serializers.CharField()
-    count = serializers.IntegerField(help_text="Pictures that a search can find")
-    pending = serializers.IntegerField(help_text="Pictures that still lack this space's feature")
-    tail = serializers.IntegerField(help_text="Changes since the snapshot")
-    snapshot = SnapshotAnswer(allow_null=True)
-    bytes = serializers.IntegerField(help_text="Size of the stored features")
+    distance = serializers.FloatField(help_text="In the metric of this space")
+    score = serializers.FloatField(help_text="0 to 1")
+    nearer = serializers.FloatField(allow_null=True, help_text="Share of a sample that is less like it")
+    sampled = serializers.IntegerField(help_text="Pictures in that sample")
+    shown = serializers.JSONField(help_text="bits, colours or outline and pairs: what can be drawn of it")
 
 
-class SpaceList(serializers.Serializer[Any]):
-    results = SpaceAnswer(many=True)
-    next = serializers.URLField(allow_null=True)
+class WhyAnswer(serializers.Serializer[Any]):
+    """Why a picture was found."""
 
-
-class Reindexing(serializers.Serializer[Any]):
-    """What to reindex."""
-
-    spaces = serializers.ListField(
-        child=serializers.CharField(), required=False, default=list, help_text="All if empty"
-    )
-    force = serializers.BooleanField(required=False, default=False, help_text="Extract again what is there already")
-
-
-class JobAnswer(serializers.ModelSerializer[Job]):
-    """Long work, and how far it got."""
-
-    spaces = serializers.ListField(child=serializers.CharField())
-    url = serializers.SerializerMethodField(help_text="Where to ask how it goes on")
-
-    class Meta:
-        model = Job
-        fields = ("id", "state", "stage", "done", "total", "error", "spaces", "force", "created_at", "url")
-        read_only_fields = fields
-
-    def get_url(self, job: Job) -> str:
-        return str(self.context["request"].build_absolute_uri(reverse("api:job", args=[job.pk])))
+    image = ImageAnswer()
+    took_ms = serializers.FloatField()
+    methods = serializers.DictField(child=SaidAnswer())
+    skipped = serializers.DictField(child=serializers.CharField(), help_text="Space -> why it says nothing")
 
 
 class Similar(APIView):
@@ -147,15 +145,39 @@ class Similar(APIView):
 
     @extend_schema(
         operation_id="images_similar",
-        parameters=[SearchQuery],
+        parameters=[StoredQuery],
         responses={200: SearchAnswer, **errors(400, 401, 404, 429)},
     )
     def get(self, request: Request, pk: int) -> Response:
-        """More like this: the stored picture itself is not among the results."""
+        """More like this, or like a part of it: the stored picture itself is not among the results."""
         image = get_object_or_404(Image, pk=pk)
-        how = _checked(SearchForm(request.query_params))
-        query = engine.query_by_image(image.pk, how["method"])
+        how = _checked(StoredSearchForm(request.query_params))
+        with _readable():
+            query = searches.query_by_stored(image, how["method"], how["region"])
         return _answer(request, engine.search(query, method=how["method"], limit=how["limit"]))
+
+
+class Explain(APIView):
+    throttle_scope = "search"
+
+    @extend_schema(
+        operation_id="images_explain",
+        parameters=[WhyQuery],
+        responses={200: WhyAnswer, **errors(400, 401, 404, 429)},
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        """Why this picture is found by a query."""
+        image = get_object_or_404(Image, pk=pk)
+        form = WhyForm(request.query_params)
+        _checked(form)
+        with _readable():
+            asked = form.asked()
+        if asked is None:
+            raise exceptions.NotFound("The picture that was searched by is not here any more.")
+        why = explain(asked, image)
+        shown = {"image": image, "took_ms": why.took_ms, "skipped": why.skipped}
+        methods = {said.space: said for said in why.said}
+        return Response(WhyAnswer({**shown, "methods": methods}, context={"request": request}).data)
 
 
 class ByPicture(UploadView):
@@ -178,8 +200,35 @@ class ByPicture(UploadView):
             pixels = form.pixels()
         except GalleryError as error:
             raise refused(error, "file" if how["file"] else "url") from error
-        query = engine.query_by_pixels(pixels, how["method"])
-        return _answer(request, engine.search(query, method=how["method"], limit=how["limit"]))
+        region = how["region"]
+        query = engine.query_by_pixels(region.cut(pixels) if region else pixels, how["method"])
+        result = engine.search(query, method=how["method"], limit=how["limit"])
+        return _answer(request, result, searches.keep(pixels, None if region else query))
+
+
+class OneSearch(APIView):
+    """A search by a picture that was uploaded before."""
+
+    needs = {"DELETE": ""}
+    throttle_scope = "search"
+
+    @extend_schema(
+        operation_id="search_kept",
+        parameters=[StoredQuery],
+        responses={200: SearchAnswer, **errors(400, 401, 404, 429)},
+    )
+    def get(self, request: Request, key: str) -> Response:
+        """Ask again, by the whole picture or a part of it; 404 once its picture is deleted."""
+        kept = _kept(key)
+        how = _checked(StoredSearchForm(request.query_params))
+        query = searches.query_by_kept(kept, how["method"], how["region"])
+        return _answer(request, engine.search(query, method=how["method"], limit=how["limit"]), kept)
+
+    @extend_schema(operation_id="search_forget", responses={204: None, **errors(401, 404, 429)})
+    def delete(self, request: Request, key: str) -> Response:
+        """Delete the picture now."""
+        searches.forget(_kept(key))
+        return Response(status=204)
 
 
 class ByText(APIView):
@@ -192,47 +241,8 @@ class ByText(APIView):
     )
     def get(self, request: Request) -> Response:
         """Search by words."""
-        TextQuery(data=request.query_params).is_valid(raise_exception=True)
-        return _answer(request, Result("semantic", 0.0, skipped=NO_TEXT))
-
-
-class Spaces(APIView):
-    @extend_schema(operation_id="spaces_list", responses={200: SpaceList, **errors(401)})
-    def get(self, request: Request) -> Response:
-        """The ways of seeing, and how each stands."""
-        return Response(listing(request, SpaceAnswer(status.statuses(), many=True).data))
-
-
-class Reindex(APIView):
-    permission_classes = (IsAdminUser,)
-
-    @extend_schema(
-        operation_id="reindex",
-        request=Reindexing,
-        responses={
-            202: OpenApiResponse(JobAnswer, description="Started; ask its url how it goes on"),
-            **errors(400, 401, 403, 415),
-        },
-    )
-    def post(self, request: Request) -> Response:
-        """Extract what is missing, or everything with “force”, then build the indexes."""
-        wanted = Reindexing(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        user: Any = request.user
-        try:
-            job = jobs.start_job(user=user, **wanted.validated_data)
-        except UnknownSpace as error:
-            raise Refused(str(error), code="unknown_space", fields={"spaces": [str(error)]}) from error
-        return Response(JobAnswer(job, context={"request": request}).data, status=202)
-
-
-class OneJob(APIView):
-    permission_classes = (IsAdminUser,)
-
-    @extend_schema(operation_id="jobs_retrieve", responses={200: JobAnswer, **errors(401, 403, 404)})
-    def get(self, request: Request, pk: int) -> Response:
-        """How far a job is."""
-        return Response(JobAnswer(get_object_or_404(Job, pk=pk), context={"request": request}).data)
+        how = _checked(TextSearchForm(request.query_params))
+        return _answer(request, searches.by_words(how["q"], how["method"], how["limit"]))
 
 
 def _checked(form: forms.Form) -> dict[str, Any]:
@@ -242,11 +252,27 @@ def _checked(form: forms.Form) -> dict[str, Any]:
     return form.cleaned_data
 
 
-def _answer(request: Request, result: Result) -> Response:
-    """A result as JSON."""
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Stored files may be damaged or gone."""
+    try:
+        yield
+    except (GalleryError, OSError) as error:
+        raise Refused("The file of this picture cannot be read.", code="unreadable") from error
+
+
+def _kept(key: str) -> Kept:
+    if kept := searches.find(key):
+        return kept
+    raise exceptions.NotFound("This search is not kept any more.")
+
+
+def _answer(request: Request, result: Result, kept: Kept | None = None) -> Response:
+    """A result as JSON; ``kept`` is where it can be asked again."""
     found = [
         {"image": one.image, "score": one.hit.score, "distance": one.hit.distance, "methods": one.hit.methods}
         for one in answers(result)
     ]
     shown = {"method": result.method, "took_ms": result.took_ms, "results": found, "skipped": result.skipped}
+    shown |= {"search": kept} if kept else {}
     return Response(SearchAnswer(shown, context={"request": request}).data)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+from search.encoders import ENCODERS
+from search.encoders.folder import folder_name, folders
 from search.indexes import INDEXES, index_class
 from search.methods import METHODS, get_method
+from search.shared_rows import shared_kinds
 
 
 @register
@@ -26,6 +30,39 @@ def check_space_indexes(**_: Any) -> list[CheckMessage]:
         if name not in INDEXES or metric not in index_class(name).metrics:
             hint = f"Set SPACE_INDEXES={space}=NAME with one of: {', '.join(INDEXES)}."
             found.append(Error(f"Index “{name}” cannot serve {space} ({metric})", hint=hint, id="search.E002"))
+    return found
+
+
+@register
+def check_index_backend(**_: Any) -> list[CheckMessage]:
+    """The backend of the indexes is known, its client installed, and its names are names."""
+    found: list[CheckMessage] = []
+    if settings.INDEX_BACKEND not in ("embedded", *shared_kinds()):
+        hint = f"Write one of: embedded, {', '.join(shared_kinds())}."
+        found.append(Error(f"INDEX_BACKEND is unknown: {settings.INDEX_BACKEND}", hint=hint, id="search.E007"))
+    used = {settings.INDEX_BACKEND, *settings.SPACE_INDEXES.values()}
+    if "milvus" in used and find_spec("pymilvus") is None:
+        hint = "Run .venv/bin/pip install -r requirements-milvus.txt."
+        found.append(Error("The client of Milvus is not installed", hint=hint, id="search.E008"))
+    if not re.fullmatch(r"(?!.*__)([A-Za-z]\w{0,40}[A-Za-z0-9])?", settings.MILVUS_PREFIX, re.ASCII):
+        hint = "Write letters, digits and single underscores, beginning with a letter."
+        found.append(Error("MILVUS_PREFIX cannot begin names", hint=hint, id="search.E009"))
+    return found
+
+
+@register
+def check_encoders(**_: Any) -> list[CheckMessage]:
+    """Encoders that are configured are there or can be fetched, and read words where words are asked."""
+    found: list[CheckMessage] = []
+    here = set(folders(settings.MODELS_ROOT))
+    for setting in ("NEURAL_ENCODER", "SEMANTIC_ENCODER"):
+        name = getattr(settings, setting)
+        known = name in ENCODERS or f"{name.partition(':')[0]}:" in ENCODERS or folder_name(name) in here
+        if name and not known:
+            hint = f"Write one of: {', '.join(ENCODERS)}; or fetch it first: manage.py fetch_models --help."
+            found.append(Error(f"{setting} names no model: {name}", hint=hint, id="search.E005"))
+    if settings.ENCODER_THREADS < 0:
+        found.append(Error("ENCODER_THREADS must not be negative", hint="0 is every core.", id="search.E006"))
     return found
 
 

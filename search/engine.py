@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from time import perf_counter
 
 from django.conf import settings
 
 from search.exceptions import BadQuery, SpaceUnavailable
+from search.features import stored_of
 from search.fusion import Ranking, alone, fuse
-from search.live import live
+from search.live import View, live
 from search.methods import METHODS, get_method
-from search.models import Feature
-from search.types import Evidence, Pixels, Query, Result
+from search.methods.base import Method, Picture, Verified
+from search.types import Evidence, Keys, Pixels, Query, Result
 
 log = logging.getLogger(__name__)
 
 ALL = "all"
 DEPTH = 100  # neighbours each space gives to fusion, at least
+FAILED = "This way of searching failed; the log says why."
+AT_WORK = "This picture is still being worked on."
+CHANGED = "This way of searching has just got another model. Search again."
 
 
 def spaces_of(method: str) -> tuple[str, ...]:
@@ -31,69 +36,119 @@ def spaces_of(method: str) -> tuple[str, ...]:
 
 def query_by_pixels(pixels: Pixels, method: str = ALL) -> Query:
     """A query by a picture that need not be stored."""
-    rows = {}
-    for space in spaces_of(method):
-        way = get_method(space)
-        rows[space] = way.queries(way.extract(pixels))
-    return Query(rows)
+    picture = Picture(pixels)
+    return _query(spaces_of(method), lambda _, way: way.extract_many([picture])[0])
 
 
 def query_by_image(image_id: int, method: str = ALL) -> Query:
     """A query by a stored picture, which is no answer to itself."""
-    spaces = spaces_of(method)
-    features = Feature.objects.filter(image_id=image_id, space__in=spaces)
-    stored = {
-        feature.space_id: bytes(feature.data)
-        for feature in features
-        if feature.data is not None and feature.version == get_method(feature.space_id).version
-    }
-    return Query(
-        rows={space: get_method(space).queries(data) for space, data in stored.items()},
-        missing={space: "This picture is still being worked on." for space in spaces if space not in stored},
-        exclude=frozenset([image_id]),
-    )
+
+    def stored(space: str, way: Method) -> bytes:
+        return stored_of([image_id], space, way.version).get(image_id, b"")
+
+    return _query(spaces_of(method), stored, frozenset([image_id]))
 
 
-def search(query: Query, *, method: str = ALL, limit: int = 20) -> Result:
-    """The best ``limit`` hits. Raises UnknownSpace or BadQuery; a space that fails is reported in ``skipped``."""
+def query_by_features(features: Mapping[tuple[str, str], bytes], method: str = ALL) -> Query:
+    """A query by features that were extracted before, by (space, version); a space that has another now is missing."""
+    return _query(spaces_of(method), lambda space, way: features.get((space, way.version), b""))
+
+
+def query_by_text(text: str, method: str = ALL) -> Query:
+    """A query by words, for the spaces that know words. Raises BadQuery if the one that is named does not."""
+    spaces = [space for space in spaces_of(method) if get_method(space).words]
+    if not spaces:
+        raise BadQuery(f"“{METHODS[method][0]}” knows no words. Search by meaning, or by a picture.")
+    rows, versions, missing = {}, {}, dict[str, str]()
+    for space in spaces:
+        with _admitting(space, missing):
+            way = live(space).view().method
+            rows[space], versions[space] = way.read(text), way.version
+    return Query(rows, missing, versions=versions, words=True)
+
+
+def search(query: Query, *, method: str = ALL, limit: int = 20, allowed: Keys | None = None) -> Result:
+    """The best ``limit`` hits, of the ``allowed`` (unique, ascending) where they are given.
+
+    Raises UnknownSpace or BadQuery; a space that fails is reported in ``skipped``.
+    """
     if not 1 <= limit <= settings.MAX_RESULTS:
         raise BadQuery(f"limit must be between 1 and {settings.MAX_RESULTS}.")
     started = perf_counter()
-    rankings, skipped = _ask_all(query, spaces_of(method), max(limit, DEPTH if method == ALL else 0))
+    skipped = {space: query.missing[space] for space in spaces_of(method) if space in query.missing}
+    rankings: dict[str, Ranking] = {}
+    for space in spaces_of(method):
+        if space in query.rows:
+            with _admitting(space, skipped):
+                view = _view(space, query)
+                rankings[space] = _ranking(view, space, query, max(limit, DEPTH if method == ALL else 0), allowed)
+                skipped |= {space: view.problem} if view.problem else {}
     hits = fuse(rankings) if method == ALL else alone(rankings.get(method, {}), method)
     return Result(method, round(1000 * (perf_counter() - started), 3), tuple(hits[:limit]), skipped)
 
 
-def _ask_all(query: Query, spaces: Iterable[str], depth: int) -> tuple[dict[str, Ranking], dict[str, str]]:
-    rankings: dict[str, Ranking] = {}
-    skipped = dict(query.missing)
+@contextmanager
+def _admitting(space: str, skipped: dict[str, str]) -> Iterator[None]:
+    """One space that cannot answer, or is broken, must not take the others with it."""
+    try:
+        yield
+    except SpaceUnavailable as error:
+        skipped[space] = str(error)
+    except Exception:
+        log.exception("Space %s failed", space)
+        skipped[space] = FAILED
+
+
+def _query(
+    spaces: Iterable[str], feature: Callable[[str, Method], bytes], exclude: frozenset[int] = frozenset()
+) -> Query:
+    """A query by features, each of the version that answers in this process now."""
+    rows, stored, versions, missing = {}, {}, {}, dict[str, str]()
     for space in spaces:
-        if space in skipped:
-            continue
-        try:
-            rankings[space], problem = _ask(space, query, depth)
-        except SpaceUnavailable as error:
-            skipped[space] = str(error)
-        except Exception:  # one broken space must not take the others with it
-            log.exception("Space %s failed", space)
-            skipped[space] = "This way of searching failed; the log says why."
-        else:
-            skipped |= {space: problem} if problem else {}
-    return rankings, skipped
+        with _admitting(space, missing):
+            way = live(space).view().method
+            data = feature(space, way)
+            if not data or not way.fits(data):
+                raise SpaceUnavailable(AT_WORK)
+            rows[space], stored[space], versions[space] = way.queries(data), data, way.version
+    return Query(rows, missing, exclude, stored, versions)
 
 
-def _ask(space: str, query: Query, depth: int) -> tuple[Ranking, str]:
-    """A space's ranking of the nearest keys, each at its smallest distance to any of the query's rows."""
+def _view(space: str, query: Query) -> View:
+    """What is known of a space. Raises SpaceUnavailable if the query is of another version."""
     view = live(space).view()
-    method = get_method(space)
+    if query.versions.get(space, view.method.version) != view.method.version:
+        raise SpaceUnavailable(CHANGED)
+    return view
+
+
+def _ranking(view: View, space: str, query: Query, depth: int, allowed: Keys | None) -> Ranking:
+    """A space's nearest keys; those that its method looks at again are ranked by what it sees then."""
+    method = view.method
+    found = _nearest(view, space, query, depth, allowed)
+    found |= _seen_again(method, space, query, list(found)[: method.verified])
+    score = method.word_score if query.words else method.score
+    ordered = sorted(found.items(), key=lambda item: (item[1].distance, item[0]))
+    return {
+        key: Evidence(rank, one.distance, score(one.distance), one.transform)
+        for rank, (key, one) in enumerate(ordered, start=1)
+    }
+
+
+def _nearest(view: View, space: str, query: Query, depth: int, allowed: Keys | None) -> dict[int, Verified]:
+    """The nearest keys in order, each at its smallest distance to any of the query's rows."""
     nearest: dict[int, float] = {}
     for row in query.rows[space]:
-        matches = view.search(row, depth + len(query.exclude))
+        matches = view.search(row, depth + len(query.exclude), allowed)
         for key, distance in zip(matches.keys.tolist(), matches.distances.tolist(), strict=True):
             if key not in query.exclude and distance < nearest.get(key, float("inf")):
                 nearest[key] = distance
     ordered = sorted(nearest.items(), key=lambda item: (item[1], item[0]))[:depth]
-    ranking = {
-        key: Evidence(rank, distance, method.score(distance)) for rank, (key, distance) in enumerate(ordered, start=1)
-    }
-    return ranking, view.problem
+    return {key: Verified(distance) for key, distance in ordered}
+
+
+def _seen_again(method: Method, space: str, query: Query, keys: list[int]) -> dict[int, Verified]:
+    if not keys or space not in query.stored:
+        return {}
+    stored = stored_of(keys, space, method.version)
+    return dict(zip(stored, method.verify(query.stored[space], list(stored.values())), strict=True))

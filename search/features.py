@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.core.files.storage import default_storage
@@ -16,15 +16,19 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from gallery.decoding import Decoded, decode
+from gallery.decoding import decode
 from gallery.models import Image
 from gallery.services import limits
 from gallery.thumbnails import make_thumbnails
-from search.methods import METHODS, get_method
+from search import spaces
+from search.exceptions import SpaceUnavailable
+from search.methods import METHODS
+from search.methods.base import Method, Picture
 from search.models import Extraction, Feature, Space
 
 log = logging.getLogger(__name__)
 
+GROUP_BYTES = 64_000_000  # of pixels in memory at once, and one picture more
 MAX_TRIES = 5  # of one picture; a picture that kills its worker must not do so for ever
 
 
@@ -38,66 +42,154 @@ class NewFeature:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A version of a space that pictures should have features of."""
+
+    space: str
+    method: Method
+
+    def fresh(self) -> QuerySet[Feature]:
+        return _of(self.space, self.method.version).filter(stale=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A decoded picture."""
+
+    key: int
+    picture: Picture
+
+
 def current(space: str) -> QuerySet[Feature]:
-    """The features of a space that searches may find: of the method's version, not deleted."""
-    return Feature.objects.filter(space=space, version=get_method(space).version, data__isnull=False)
+    """The features of a space that searches may find: of the version that answers, not deleted."""
+    row = spaces.row_of(space)
+    found = spaces.wanted(row)
+    return _of(space, found[0].version if found else row.version)
 
 
-def lacking(spaces: Iterable[str], *, thumbnails: bool = False) -> QuerySet[Image]:
+def stored_of(ids: Iterable[int], space: str, version: str) -> dict[int, bytes]:
+    """The stored features of some images, in one query; those without one are left out."""
+    found = _of(space, version).filter(image_id__in=list(ids)).values_list("image_id", "data")
+    return {key: bytes(data or b"") for key, data in found}
+
+
+def ways(names: Iterable[str]) -> list[Way]:
+    """What is to be extracted for these spaces; a space without a model has nothing."""
+    return [Way(name, method) for name in names for method in spaces.wanted(name)]
+
+
+def lacking(names: Iterable[str], *, thumbnails: bool = False) -> QuerySet[Image]:
     """Images that lack a fresh feature in one of the spaces, less those that were given up."""
-    lacks = Q(thumbnailed=False) if thumbnails else Q(pk__in=())
-    for space in spaces:
-        lacks |= ~Q(Exists(current(space).filter(image_id=OuterRef("pk"), stale=False)))
-    given_up = Extraction.objects.filter(image_id=OuterRef("pk"), tries__gte=MAX_TRIES)
-    return Image.objects.filter(lacks).exclude(Exists(given_up)).order_by("pk")
+    return _lacking(ways(names), thumbnails=thumbnails)
 
 
 def pending(space: str) -> int:
     """How many images still lack this space's feature; two counts when there are none, the usual case."""
-    if Image.objects.count() == current(space).filter(stale=False).count():
-        return 0
-    return lacking([space]).count()
+    total = Image.objects.count()
+    behind = [way for way in ways([space]) if way.fresh().count() != total]
+    return _lacking(behind).count() if behind else 0
 
 
-def mark_stale(spaces: Iterable[str], ids: Iterable[int] | None = None) -> int:
+def complete(space: str, method: Method) -> bool:
+    """Whether a version has every picture that the version that answers has, less those that were given up."""
+    own = _of(space, method.version).filter(image_id=OuterRef("image_id"))
+    given_up = Extraction.objects.filter(pk=OuterRef("image_id"), tries__gte=MAX_TRIES)
+    return not current(space).exclude(Exists(own)).exclude(Exists(given_up)).exists()
+
+
+def mark_stale(names: Iterable[str], ids: Iterable[int] | None = None) -> int:
     """Ask for features to be computed again, of all images or some; the old ones serve until then."""
     chosen = Q() if ids is None else Q(image_id__in=list(ids))
     Extraction.objects.filter(chosen, tries__gte=MAX_TRIES).delete()
-    return sum(current(space).filter(chosen).update(stale=True) for space in spaces)
+    return sum(way.fresh().filter(chosen).update(stale=True) for way in ways(names))
 
 
-def extract(ids: Sequence[int], spaces: Sequence[str] = tuple(METHODS)) -> None:
+def extract(ids: Sequence[int], names: Sequence[str] = tuple(METHODS)) -> None:
     """Compute and store what these images lack. Safe to run twice, at once, and for images that are gone."""
-    lacks = {space: set(lacking([space]).filter(pk__in=ids).values_list("pk", flat=True)) for space in spaces}
+    lacks = {way: set(_lacking([way]).filter(pk__in=ids).values_list("pk", flat=True)) for way in ways(names)}
     images = list(Image.objects.filter(Q(pk__in=set().union(*lacks.values())) | Q(pk__in=ids, thumbnailed=False)))
     _count_try([image.pk for image in images])
-    new: list[NewFeature] = []
-    done: list[int] = []
+    failed: dict[int, Exception] = {}
+    for group in _opened(images, failed):
+        new, keys = _computed(group, lacks, failed), {one.key for one in group}
+        with transaction.atomic():
+            store(new)
+            Image.objects.filter(pk__in=keys, thumbnailed=False).update(thumbnailed=True)
+            Extraction.objects.filter(pk__in=keys - failed.keys()).delete()
+    for key, error in failed.items():
+        log.warning("Picture %s: %s: %s", key, type(error).__name__, error)
+        Extraction.objects.filter(pk=key).update(error=f"{type(error).__name__}: {error}")
+    Extraction.objects.filter(pk__in=set(ids) - failed.keys()).delete()
+
+
+def _opened(images: Iterable[Image], failed: dict[int, Exception]) -> Iterator[list[Opened]]:
+    """Decoded pictures in groups of bounded memory; what cannot be decoded goes to ``failed``."""
+    group: list[Opened] = []
     for image in images:
-        wanted = [space for space in spaces if image.pk in lacks[space]]
         try:
-            new.extend(_extract_one(image, wanted))
-            done.append(image.pk)
+            group.append(Opened(image.pk, _picture(image)))
         except Exception as error:  # one bad picture must not stop the others of its batch
-            log.warning("Picture %s: %s: %s", image.pk, type(error).__name__, error)
-            Extraction.objects.filter(pk=image.pk).update(error=f"{type(error).__name__}: {error}")
-    store(new)
-    finished = set(ids) - {image.pk for image in images} | set(done)
-    Extraction.objects.filter(pk__in=finished).delete()
+            failed[image.pk] = error
+        if sum(one.picture.pixels.nbytes for one in group) > GROUP_BYTES:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
-def _extract_one(image: Image, spaces: Sequence[str]) -> list[NewFeature]:
+def _picture(image: Image) -> Picture:
+    """The picture, decoded once for all that needs its pixels."""
     with default_storage.open(image.file_name) as file:
         decoded = decode(file.read(), limits=limits())
     if not image.thumbnailed:
         make_thumbnails(image, decoded)
-        Image.objects.filter(pk=image.pk).update(thumbnailed=True)
-    return [_feature(image.pk, space, decoded) for space in spaces]
+    return Picture(decoded.pixels)
 
 
-def _feature(image_id: int, space: str, decoded: Decoded) -> NewFeature:
-    method = get_method(space)
-    return NewFeature(image_id, space, method.version, method.extract(decoded.pixels))
+def _computed(group: Sequence[Opened], lacks: Mapping[Way, set[int]], failed: dict[int, Exception]) -> list[NewFeature]:
+    """What the pictures of a group lack; those that a method cannot do go to ``failed``."""
+    new: list[NewFeature] = []
+    for way, keys in lacks.items():
+        asked = [one for one in group if one.key in keys]
+        try:
+            features = _features(way, asked)
+        except SpaceUnavailable as error:  # its model went away meanwhile; no picture is to blame
+            log.warning("Space %s: %s", way.space, error)
+            continue
+        except Exception:  # one of them, but which?
+            features = _one_by_one(way, asked, failed)
+        new.extend(features)
+    return new
+
+
+def _one_by_one(way: Way, asked: Iterable[Opened], failed: dict[int, Exception]) -> list[NewFeature]:
+    new: list[NewFeature] = []
+    for one in asked:
+        try:
+            new.extend(_features(way, [one]))
+        except Exception as error:  # one bad picture must not stop the others of its batch
+            failed[one.key] = error
+    return new
+
+
+def _features(way: Way, asked: Sequence[Opened]) -> list[NewFeature]:
+    datas = way.method.extract_many([one.picture for one in asked]) if asked else []
+    if not all(map(way.method.fits, datas)):
+        raise ValueError(f"The method of {way.space} gave what is no feature of it.")
+    return [NewFeature(one.key, way.space, way.method.version, data) for one, data in zip(asked, datas, strict=True)]
+
+
+def _of(space: str, version: str) -> QuerySet[Feature]:
+    return Feature.objects.filter(space=space, version=version, data__isnull=False)
+
+
+def _lacking(ways: Iterable[Way], *, thumbnails: bool = False) -> QuerySet[Image]:
+    lacks = Q(thumbnailed=False) if thumbnails else Q(pk__in=())
+    for way in ways:
+        lacks |= ~Q(Exists(way.fresh().filter(image_id=OuterRef("pk"))))
+    given_up = Extraction.objects.filter(image_id=OuterRef("pk"), tries__gte=MAX_TRIES)
+    return Image.objects.filter(lacks).exclude(Exists(given_up)).order_by("pk")
 
 
 def _count_try(ids: Sequence[int]) -> None:
@@ -140,7 +232,9 @@ def _changed(space: str, features: Sequence[NewFeature]) -> list[NewFeature]:
         (image_id, version): None if data is None else bytes(data)
         for image_id, version, data in stored.values_list("image_id", "version", "data")
     }
-    stored.filter(version__in={one.version for one in features}).update(stale=False)
+    for version in {one.version for one in features}:
+        same = [one.image_id for one in features if one.version == version]
+        stored.filter(version=version, image_id__in=same).update(stale=False)
     return [one for one in features if before.get((one.image_id, one.version)) != one.data]
 
 
@@ -167,9 +261,9 @@ def _grouped(new: Sequence[NewFeature]) -> dict[str, list[NewFeature]]:
     return dict(groups)
 
 
-def _lock_heads(spaces: Iterable[str]) -> dict[str, Space]:
+def _lock_heads(wanted: Iterable[str]) -> dict[str, Space]:
     """Lock the counters until the transaction ends, always in one order, so that no two wait for each other."""
-    names = sorted(spaces)
+    names = sorted(wanted)
     Space.objects.bulk_create([Space(name=name) for name in names], ignore_conflicts=True)
     return {space.name: space for space in Space.objects.select_for_update().filter(name__in=names).order_by("name")}
 

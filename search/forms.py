@@ -2,52 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.utils.text import format_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from gallery.decoding import decode
 from gallery.fetching import fetch
+from gallery.models import Image
 from gallery.services import limits
+from imagesite.texts import told
 from search.engine import ALL
 from search.exceptions import BadQuery
-from search.methods import METHODS
+from search.methods import METHODS, get_method
+from search.regions import Region
+from search.searches import WORDS, find
 from search.types import Pixels
+from search.why import Asked, ask_by_image, ask_by_kept, ask_by_words
 
 METHOD_CHOICES = [(ALL, "All together"), *((space, label) for space, (label, _) in METHODS.items())]
-NO_METHOD = f"There is no method “%(value)s”. Choose one of: {', '.join(dict(METHOD_CHOICES))}."
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A part of a picture; all numbers are shares of its width and height, 0..1."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-    @classmethod
-    def parse(cls, text: str) -> Region:
-        """From ``x,y,w,h``. Raises BadQuery."""
-        try:
-            x, y, width, height = (float(part) for part in text.split(","))
-        except ValueError:
-            raise BadQuery("A region is four numbers: x,y,w,h, each between 0 and 1.") from None
-        inside = 0 <= x < 1 and 0 <= y < 1 and 0 < width <= 1 and 0 < height <= 1
-        if not inside or x + width > 1.0001 or y + height > 1.0001:
-            raise BadQuery("The region must lie inside the picture: x, y, w and h are shares of its size, 0 to 1.")
-        return cls(x, y, width, height)
-
-    def cut(self, pixels: Pixels) -> Pixels:
-        """That part of the pixels, at least one pixel each way."""
-        height, width = pixels.shape[:2]
-        left, top = min(int(self.x * width), width - 1), min(int(self.y * height), height - 1)
-        right = max(left + 1, round((self.x + self.width) * width))
-        bottom = max(top + 1, round((self.y + self.height) * height))
-        return pixels[top:bottom, left:right]
+MAX_WORDS = 1_000  # characters
+NO_METHOD = format_lazy(
+    "{} {}.",
+    gettext_lazy("There is no method “%(value)s”. Choose one of:"),
+    ", ".join(dict(METHOD_CHOICES)),
+)
 
 
 class SearchForm(forms.Form):
@@ -62,33 +44,82 @@ class SearchForm(forms.Form):
     def clean_limit(self) -> int:
         limit = self.cleaned_data["limit"] or min(20, settings.MAX_RESULTS)
         if limit > settings.MAX_RESULTS:
-            raise forms.ValidationError(f"At most {settings.MAX_RESULTS}.")
+            raise forms.ValidationError(_("At most %(most)s.") % {"most": settings.MAX_RESULTS})
         return int(limit)
 
 
-class PictureSearchForm(SearchForm):
+class TextSearchForm(SearchForm):
+    """Search by words; only spaces that know words are asked."""
+
+    q = forms.CharField(max_length=MAX_WORDS, error_messages={"required": gettext_lazy("Write what to look for.")})
+
+    def clean_method(self) -> str:
+        method = self.cleaned_data["method"] or WORDS
+        if method not in {ALL, WORDS} and not getattr(get_method(method), "words", False):
+            said = _("%(method)s knows no words. Leave “method” out.")
+            raise forms.ValidationError(said % {"method": told(dict(METHOD_CHOICES)[method])})
+        return method
+
+
+class RegionField(forms.CharField):
+    """``x,y,w,h`` -> Region, or None for the whole picture."""
+
+    def clean(self, value: Any) -> Region | None:
+        text = super().clean(value)
+        try:
+            return Region.parse(text) if text else None
+        except BadQuery as error:
+            raise forms.ValidationError(told(str(error))) from error
+
+
+class StoredSearchForm(SearchForm):
+    """Search by a picture that is here, or by a part of it."""
+
+    region = RegionField(required=False, max_length=100)
+
+
+class PictureSearchForm(StoredSearchForm):
     """Search by an uploaded picture or by a URL that shows one, or by a part of it."""
 
     file = forms.FileField(required=False)
     url = forms.URLField(required=False, assume_scheme="https", max_length=2_000)
-    region = forms.CharField(required=False, max_length=100)
-
-    def clean_region(self) -> Region | None:
-        try:
-            return Region.parse(self.cleaned_data["region"]) if self.cleaned_data["region"] else None
-        except BadQuery as error:
-            raise forms.ValidationError(str(error)) from error
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if not self.errors and bool(cleaned.get("file")) == bool(cleaned.get("url")):
-            raise forms.ValidationError("Give one picture: either a file or a URL.")
+            raise forms.ValidationError(_("Give one picture: either a file or a URL."))
         return cleaned
 
     def pixels(self) -> Pixels:
-        """The query picture, or the part of it. Raises ImageRejected or FetchFailed."""
-        upload, region = self.cleaned_data["file"], self.cleaned_data["region"]
+        """The whole query picture. Raises ImageRejected or FetchFailed."""
+        upload = self.cleaned_data["file"]
         # One byte more than is allowed is enough to be refused: nothing larger is read into memory.
         data = upload.read(settings.MAX_IMAGE_BYTES + 1) if upload else fetch(self.cleaned_data["url"])
-        pixels = decode(data, limits=limits()).pixels
-        return region.cut(pixels) if region else pixels
+        return decode(data, limits=limits()).pixels
+
+
+class WhyForm(forms.Form):
+    """Which query a result is explained for: a stored picture, a kept one, or words."""
+
+    query = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    search = forms.CharField(required=False, max_length=22)
+    q = forms.CharField(required=False, max_length=MAX_WORDS)
+    region = RegionField(required=False, max_length=100)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors and sum(bool(cleaned.get(name)) for name in ("query", "search", "q")) != 1:
+            said = _("Name one query: a picture’s id as “query”, a search’s as “search”, or “q”.")
+            raise forms.ValidationError(said)
+        return cleaned
+
+    def asked(self) -> Asked | None:
+        """The query, or None if its picture is not here (any more). Raises GalleryError or OSError if unreadable."""
+        region = self.cleaned_data["region"]
+        if q := self.cleaned_data["q"]:
+            return ask_by_words(q)
+        if key := self.cleaned_data["search"]:
+            kept = find(key)
+            return ask_by_kept(kept, region) if kept else None
+        image = Image.objects.filter(pk=self.cleaned_data["query"]).first()
+        return ask_by_image(image, region) if image else None

@@ -1,13 +1,15 @@
-"""Rankings of several spaces -> one ranking. Pure functions, no Django."""
+"""Rankings of several spaces -> one ranking by the evidence in them. Pure functions, no Django."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from math import log, prod, sqrt
+from statistics import median
 
 from search.types import Evidence, Hit
 
-K = 60  # damps the lead of the first ranks; the value of the paper
+LEAST_DOUBT = 0.01  # what a space can do at most: two pictures may have the same colours
 
 Ranking = Mapping[int, Evidence]
 
@@ -19,18 +21,34 @@ def alone(ranking: Ranking, space: str) -> list[Hit]:
 
 
 def fuse(rankings: Mapping[str, Ranking]) -> list[Hit]:
-    """Reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009), best first, ties by key.
+    """Noisy-or (Pearl 1988): a picture is doubted as far as all spaces doubt it. Best first, ties by key.
 
-    A rank counts only where its space sees a likeness at all (score above 0), so a space that is blind to what
-    was done to a picture cannot push chance neighbours up. Score: share of the most that all spaces could give.
+    A space that does not know a picture, or sees no likeness at all (score 0), leaves doubt as it is, so what a
+    space is blind to cannot push the right picture down. Score: 1 less the product of doubts.
     """
-    votes: defaultdict[int, float] = defaultdict(float)
+    doubts: defaultdict[int, list[float]] = defaultdict(list)
     evidence: defaultdict[int, dict[str, Evidence]] = defaultdict(dict)
     for space, ranking in rankings.items():
+        usual = background(ranking.values())
         for key, found in ranking.items():
             evidence[key][space] = found
-            votes[key] += (K + 1) / (K + found.rank) if found.score > 0 else 0.0
-    most = max(len(rankings), 1)
-    scores = {key: min(1.0, vote / most) for key, vote in votes.items() if vote > 0}
-    ordered = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
-    return [Hit(key, score, 1.0 - score, evidence[key]) for key, score in ordered]
+            if found.score > 0:
+                doubts[key].append(doubt(found, usual))
+    ordered = sorted(doubts, key=lambda key: (sum(map(log, sorted(doubts[key]))), key))
+    return [Hit(key, 1.0 - prod(doubts[key]), prod(doubts[key]), evidence[key]) for key in ordered]
+
+
+def background(ranking: Iterable[Evidence]) -> float:
+    """The distance of what a space lists in the middle: most of that is there by chance."""
+    return median([found.distance for found in ranking] or [0.0])
+
+
+def doubt(found: Evidence, usual: float) -> float:
+    """``LEAST_DOUBT`` to 1: how little a space's word says. The mean, of logarithms, of two doubts:
+
+    how unlike the picture is by the space's own measure, and how near it is for a neighbour of this query. The first
+    alone takes the kind of thing for the thing; the second alone knows nothing where only a few pictures are.
+    """
+    unlike = 1.0 - found.score
+    ordinary = min(1.0, found.distance / usual) if usual > 0 else 1.0
+    return max(LEAST_DOUBT, sqrt(unlike * ordinary))

@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from search import features, snapshots
+from search import features, snapshots, spaces
 from search.engine import spaces_of
 from search.methods import METHODS
 from search.models import Extraction, Job
@@ -53,6 +53,8 @@ def enqueue_extraction(ids: Sequence[int], batch_size: int = BATCH) -> None:
 
 def start_job(*, spaces: Sequence[str], force: bool = False, user: User | None = None) -> Job:
     """Start reindexing: extract what is missing (or everything, with ``force``), then build the indexes.
+
+    With ``force``, a version that was rolled back may come again.
 
     Returns at once. Raises UnknownSpace.
     """
@@ -90,6 +92,8 @@ def _begin(job: Job) -> None:
         if not Job.objects.filter(pk=job.pk, state=Job.State.QUEUED).update(state=Job.State.RUNNING):
             return
         if job.force:
+            for space in job.spaces:
+                spaces.accept(space)
             features.mark_stale(job.spaces)
     sweep_missing(at_once=True)
 

@@ -15,10 +15,10 @@ import numpy as np
 from django.db import connection
 from numpy.typing import NDArray
 
-from search import snapshots
+from search import snapshots, spaces
+from search.history import apply, changes, follows
 from search.indexes.base import Index
-from search.indexes.brute import BruteIndex
-from search.methods import get_method
+from search.methods.base import Method
 from search.models import Moment, Space
 from search.types import Features, Keys, Matches
 
@@ -27,11 +27,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A space as of ``moment``. ``hidden``: those of the index's keys whose row there is outdated, sorted."""
+    """A version of a space as of ``moment``. ``hidden``: keys of the index whose row there is outdated, sorted.
 
+    A shared index may be ahead of its snapshot: hidden is all that has changed since, and ``index_keys`` is empty.
+    """
+
+    method: Method
     index: Index
     index_keys: Keys
-    tail: BruteIndex
+    tail: Index
     hidden: Keys
     moment: Moment
     snapshot_id: int | None
@@ -47,11 +51,14 @@ class View:
         return self._merged(self._shown(self.index.within(feature, radius)), self.tail.within(feature, radius))
 
     def __len__(self) -> int:
+        if self.index.shared:
+            return len(self.keys())
         return len(self.index) - len(self.hidden) + len(self.tail)
 
     def keys(self) -> Keys:
         """Keys of all that can be found, ascending."""
-        return np.union1d(self.index_keys[~present(self.index_keys, self.hidden)], self.tail.keys())
+        keys = self.index.keys() if self.index.shared else self.index_keys
+        return np.union1d(keys[~present(keys, self.hidden)], self.tail.keys())
 
     def _from_index(self, feature: Features, k: int, allowed: Keys | None) -> Matches:
         """Ask for a little more than ``k``, and for more again where hidden rows took the places."""
@@ -84,34 +91,35 @@ class LiveSpace:
         self._loading: threading.Thread | None = None
 
     def view(self) -> View:
-        """The space as of now: everything committed before this call is in it."""
-        view, row = self._view, self._row()
-        if view and (view.moment, view.snapshot_id) == (row.moment, row.snapshot_id):
+        """The space as of now: everything committed before this call is in it. Raises SpaceUnavailable.
+
+        When another version or snapshot is to answer, it is loaded beside, and the old one goes on until then.
+        """
+        view, row = self._view, spaces.row_of(self.space)
+        if view and view.moment == row.moment and _is_of(view, row):
             return view
         with self._lock:
-            row = self._row()  # what another thread has just brought in must not look like the future
-            if self._view is None or not snapshots.follows(self.space, row.moment, self._view.moment):
+            row = spaces.row_of(self.space)  # what another thread has just brought in must not look like the future
+            if self._view is None or not follows(self.space, row.moment, self._view.moment):
                 self._view = self._load()  # the first time, or a backup of the database was put back
-            elif self._view.snapshot_id != row.snapshot_id:
+            elif not _is_of(self._view, row):
                 self._load_beside()
             self._view = _caught_up(self.space, self._view, row.moment)
             return self._view
 
-    def _row(self) -> Space:
-        return Space.objects.filter(pk=self.space).first() or Space(name=self.space)
-
     def _load(self) -> View:
         """A view of the newest usable snapshot with an empty tail."""
-        named = self._row().snapshot_id
-        index, snapshot, problem = snapshots.newest_index(self.space)
-        method = get_method(self.space)
+        row = spaces.row_of(self.space)
+        method = spaces.serving(row)
+        index, snapshot, problem = snapshots.newest_index(self.space, method)
         return View(
+            method=method,
             index=index,
-            index_keys=index.keys(),
-            tail=BruteIndex(method.metric, method.dimension),
+            index_keys=np.empty(0, np.int64) if index.shared else index.keys(),
+            tail=index.beside(),
             hidden=np.empty(0, np.int64),
             moment=snapshot.moment if snapshot else Moment(),
-            snapshot_id=named,
+            snapshot_id=row.snapshot_id,
             problem=f"{problem} Searched without it." if problem else "",
         )
 
@@ -124,11 +132,16 @@ class LiveSpace:
     def _swap(self) -> None:
         try:
             fresh = self._load()
-            fresh = _caught_up(self.space, fresh, self._row().moment)
+            fresh = _caught_up(self.space, fresh, spaces.row_of(self.space).moment)
             with self._lock:
                 self._view = fresh
         finally:
             connection.close()
+
+
+def _is_of(view: View, row: Space) -> bool:
+    """Whether the view is of the snapshot and the version that are to answer."""
+    return view.snapshot_id == row.snapshot_id and view.method.version == spaces.serving(row).version
 
 
 def _caught_up(space: str, view: View, now: Moment) -> View:
@@ -137,11 +150,11 @@ def _caught_up(space: str, view: View, now: Moment) -> View:
         return view
     tail = view.tail.copy()
     changed: list[int] = []
-    for chunk in snapshots.changes(space, view.moment.sequence):
-        snapshots.apply(tail, space, chunk)
+    for chunk in changes(space, view.method.version, view.moment.sequence):
+        apply(tail, space, view.method, chunk)
         changed.extend(key for key, _ in chunk)
     keys = np.array(changed, np.int64)
-    outdated = np.union1d(view.hidden, keys[present(keys, view.index_keys)])
+    outdated = np.union1d(view.hidden, keys if view.index.shared else keys[present(keys, view.index_keys)])
     return replace(view, tail=tail, hidden=outdated, moment=now)
 
 

@@ -24,6 +24,7 @@ class Space(models.Model):
     transaction as the change that it numbers, so sequence order is commit order on every database.
     ``token`` is random and new with every change: a database that was restored from a backup gives out the same
     numbers again, but never the same tokens.
+    ``version`` answers until a new one is complete, see search/spaces.py; empty until the first snapshot is built.
     """
 
     name = models.CharField(max_length=40, primary_key=True)
@@ -31,6 +32,14 @@ class Space(models.Model):
     token = models.CharField(max_length=16, blank=True, default="")
     snapshot = models.ForeignKey(
         "Snapshot", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", help_text="In use"
+    )
+
+    version = models.CharField(max_length=80, blank=True, default="", help_text="Of the features that are searched")
+    refused = models.CharField(
+        max_length=80,
+        blank=True,
+        default="",
+        help_text="Version that was rolled back; it does not come again by itself",
     )
 
     class Meta:

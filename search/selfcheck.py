@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from time import perf_counter
 
 import numpy as np
 from django.utils import timezone
 
 from search.features import current
-from search.indexes.metrics import METRICS
 from search.live import View, live
-from search.methods import get_method
+from search.methods import METHODS
 from search.models import Feature, SelfCheck, Space
+from search.spaces import problem, serving
 from search.types import Features, Keys, Matches
 
 CHUNK = 2_000  # rows in memory at once
 K = 10
+EVERY = timedelta(days=1)
 SAME = 1e-4  # distances that differ by less are ties: sums of float32 depend on their order
 
 
@@ -45,6 +47,12 @@ def check(space: str, sample: int = 200, seed: int = 0) -> SelfCheck:
     )
 
 
+def overdue() -> list[str]:
+    """Spaces that can answer and were not checked for a day."""
+    recent = SelfCheck.objects.filter(created_at__gt=timezone.now() - EVERY).values_list("space", flat=True)
+    return [space for space in METHODS if space not in set(recent) and not problem(space)]
+
+
 def faults(checked: SelfCheck, floor: float) -> list[str]:
     """What is wrong, for people; nothing if recall is not under the floor and the keys are those that are stored."""
     told = {
@@ -65,7 +73,7 @@ def _keep(space: str, *, times: list[float], **measured: float) -> SelfCheck:
 
 def chunks(space: str) -> Iterator[tuple[Keys, Features]]:
     """All stored keys and their rows."""
-    method, last = get_method(space), -1
+    method, last = serving(space), -1
     while True:
         after = current(space).filter(image_id__gt=last).order_by("image_id")
         found = list(after.values_list("image_id", "data")[:CHUNK])
@@ -79,7 +87,7 @@ def sampled(space: str, chosen: Keys) -> tuple[Keys, Features]:
     """The rows of these keys, as they are stored."""
     found = current(space).filter(image_id__in=chosen.tolist()).values_list("image_id", "data")
     pairs = [(key, bytes(data or b"")) for key, data in found]
-    return np.array([key for key, _ in pairs], np.int64), get_method(space).rows([data for _, data in pairs])
+    return np.array([key for key, _ in pairs], np.int64), serving(space).rows([data for _, data in pairs])
 
 
 def answers(view: View, queries: Features) -> tuple[list[Matches], list[float]]:
@@ -93,13 +101,19 @@ def answers(view: View, queries: Features) -> tuple[list[Matches], list[float]]:
 
 
 def exact(space: str, queries: Features) -> list[Matches]:
-    """The true nearest of each query."""
-    distances = METRICS[get_method(space).metric].distances
+    """The true nearest of each query, by an index that is made for a few rows and misses none."""
+    index = live(space).view().index
     nearest = [Matches.none() for _ in queries]
     for keys, rows in chunks(space):
+        few = index.beside()
+        few.add(keys, rows)
         for i, query in enumerate(queries):
-            both = np.concatenate([nearest[i].distances, distances(query, rows)])
-            nearest[i] = Matches.ranked(np.concatenate([nearest[i].keys, keys]), both, K + 1)
+            found = few.search(query, K + 1)
+            both = (
+                np.concatenate([nearest[i].keys, found.keys]),
+                np.concatenate([nearest[i].distances, found.distances]),
+            )
+            nearest[i] = Matches.ranked(*both, K + 1)
     return nearest
 
 

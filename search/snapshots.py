@@ -8,177 +8,161 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 
-import numpy as np
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from search.exceptions import SearchError, SnapshotDamaged
-from search.indexes import index_class
+from search import features, spaces
+from search.exceptions import SearchError, SnapshotDamaged, SpaceUnavailable
+from search.history import CHUNK, apply, changes, follows, sample
+from search.indexes import INDEXES, index_class
 from search.indexes.base import Index
-from search.indexes.metrics import METRICS
 from search.methods import get_method
-from search.models import Commit, Feature, Moment, Snapshot, Space
+from search.methods.base import Method
+from search.models import Feature, Moment, Snapshot, Space
 from search.progress import Progress, silent
+from search.pruning import prune
+from search.shared_rows import note_moment, noted_moment, shared_kinds
 from search.snapshot_files import check_folder, checksum_of, write_folder
 
 log = logging.getLogger(__name__)
 
-CHUNK = 2_000  # rows in memory at once
 WAIT = timedelta(minutes=5)  # a few changes may stay out of the snapshot for so long
 
 
 def index_name(space: str) -> str:
-    """Which index serves a space: the setting's, or else its method's own."""
-    return settings.SPACE_INDEXES.get(space, get_method(space).index)
+    """Which index serves a space: that of the settings, if it knows the metric, or else its method's own."""
+    method, backend = get_method(space), settings.INDEX_BACKEND
+    fits = backend in INDEXES and method.metric in index_class(backend).metrics
+    return settings.SPACE_INDEXES.get(space, backend if fits else method.index)
 
 
-def new_index(space: str, kind: str | None = None) -> Index:
-    """An empty index of a space's metric and dimension."""
-    method = get_method(space)
-    return index_class(kind or index_name(space))(method.metric, method.dimension)
+def new_index(space: str, kind: str | None = None, method: Method | None = None) -> Index:
+    """An empty index of a space's metric and dimension. Raises SpaceUnavailable."""
+    method = method or spaces.serving(space)
+    index = index_class(kind or index_name(space))(method.metric, method.dimension)
+    index.about = (space, method.version)
+    return index
 
 
 def build(space: str, progress: Progress = silent) -> Snapshot | None:
     """Bring a space's snapshot up to its head; None if it is there already or somebody else is building.
 
-    The work grows with what has changed since the last snapshot, not with the size of the collection.
+    The work grows with what has changed since the last snapshot, not with the size of the collection. A version that
+    was made beside the one that answers, and has all that it has, takes its place.
     """
     Space.objects.get_or_create(pk=space)
     with _alone(space) as alone:
         return _build(space, progress) if alone else None
 
 
-def rollback(space: str, by: str) -> Snapshot:
-    """Let the snapshot before the one in use serve again; the next build goes on from it.
+def rollback(space: str, by: str, *, version: bool = False) -> Snapshot:
+    """Let the snapshot before the one in use serve again, or (``version``) the newest of the version before.
 
-    The one in use is kept, with ``by`` as the reason why it is not used. Raises SearchError if none is left to serve.
+    The one in use is kept, with ``by`` as the reason why it is not used; a version that was left does not come again
+    by itself. Raises SearchError if none is left to serve.
     """
     with _alone(space) as alone:
         # A build that is under way began with the snapshot that is to go, and would bring it back.
         if not alone:
             raise SearchError(f"The index of {space} is being built now. Try again when it is done.")
         row = Space.objects.select_related("snapshot").filter(pk=space).first()
-        before = _before(row.snapshot) if row and row.snapshot else None
+        before = _before(row.snapshot, version) if row and row.snapshot else None
         if row is None or row.snapshot is None or before is None:
             raise SearchError(f"There is no earlier snapshot of {space} that could serve.")
+        left = row.version if before.version != row.version else row.refused
         with transaction.atomic():
             Snapshot.objects.filter(pk=row.snapshot.pk).update(problem=f"rolled back by {by}")
-            Space.objects.filter(pk=space).update(snapshot=before)
+            Space.objects.filter(pk=space).update(snapshot=before, version=before.version, refused=left)
         return before
 
 
 def behind(space: str) -> bool:
-    """Whether the snapshot in use lacks changes, or cannot be used."""
+    """Whether the snapshot in use lacks changes, or cannot be used, or another version is to take its place."""
     row = Space.objects.select_related("snapshot").get(pk=space)
-    if row.snapshot is None:
-        return row.head > 0
-    return row.snapshot.sequence < row.head or not _may_serve(row, row.snapshot)
+    wanted = spaces.wanted(row)
+    if len(wanted) != 1 or row.snapshot is None:
+        return bool(wanted) and (len(wanted) > 1 or row.head > 0)
+    return row.snapshot.sequence < row.head or not _may_serve(row, row.snapshot, wanted[0])
 
 
 def due(space: str) -> bool:
     """Whether a new snapshot is worth its work: many changes, or few that have waited, or none can be used."""
     row = Space.objects.select_related("snapshot").filter(pk=space).first()
-    if row is None or row.head == 0:
+    wanted = spaces.wanted(row) if row and row.head else []
+    if row is None or not wanted:
         return False
-    if row.snapshot is None or not _may_serve(row, row.snapshot):
+    if len(wanted) > 1 and features.complete(space, wanted[1]):
         return True
-    changed = row.head - row.snapshot.sequence
+    if row.snapshot is None or not _may_serve(row, row.snapshot, wanted[0]) or _lost(row.snapshot, wanted[0]):
+        return True
+    changed = _changed(row, row.snapshot, wanted)
     # A snapshot from the future was made before the clock was put back.
     waited = abs(timezone.now() - row.snapshot.created_at) > WAIT
     return changed >= settings.SNAPSHOT_TAIL or (changed > 0 and waited)
 
 
-def unfit(snapshot: Snapshot) -> str:
+def unfit(snapshot: Snapshot, method: Method | None = None) -> str:
     """Why a snapshot cannot serve its space now, judged without reading its files; "" if it can."""
     if snapshot.problem:
         return snapshot.problem
-    if snapshot.version != get_method(snapshot.space_id).version:
+    try:
+        version = (method or spaces.serving(snapshot.space_id)).version
+    except SpaceUnavailable as error:
+        return str(error)
+    if snapshot.version != version:
         return "made by another version of the method"
     if snapshot.index != index_name(snapshot.space_id):
         return "made by another kind of index"
     return ""
 
 
-def follows(space: str, now: Moment, seen: Moment) -> bool:
-    """Whether the space's history up to ``now`` contains what was ``seen``.
+def newest_index(space: str, method: Method | None = None) -> tuple[Index, Snapshot | None, str]:
+    """The newest snapshot of a version that loads, else an empty index; and what was wrong with a newer one, or "".
 
-    It does not when the database was restored from a backup that is older than what was seen.
+    The version is the one that answers, if no other is named. Raises SpaceUnavailable.
     """
-    if seen.sequence >= now.sequence or not seen.token:
-        return seen.sequence <= now.sequence and seen.token in ("", now.token)
-    return Commit.objects.filter(space=space, sequence=seen.sequence, token=seen.token).exists()
-
-
-def newest_index(space: str) -> tuple[Index, Snapshot | None, str]:
-    """The newest snapshot that loads, else an empty index; and what was wrong with a newer one, or ""."""
-    problem = ""
-    row = Space.objects.select_related("snapshot").filter(pk=space).first()
-    if row is None or row.snapshot is None:
-        return new_index(space), None, problem
-    for snapshot in Snapshot.objects.filter(space=space, pk__lte=row.snapshot.pk):
+    row, problem = spaces.row_of(space), ""
+    method = method or spaces.serving(row)
+    made = Snapshot.objects.filter(space=space)
+    if row.version in ("", method.version):
+        made = made.filter(pk__lte=row.snapshot_id or 0)  # what is newer than the one in use was put aside
+    else:
+        made = made.filter(version=method.version)
+    for snapshot in made:
         try:
-            return load(snapshot), snapshot, problem
+            return load(snapshot, method), snapshot, problem
         except SnapshotDamaged as error:
             problem = problem or str(error)
-            if not unfit(snapshot):
+            if not unfit(snapshot, method):
                 log.error("Snapshot %s: %s", snapshot.folder, error)
                 Snapshot.objects.filter(pk=snapshot.pk).update(problem=str(error))
-    return new_index(space), None, problem
+    return new_index(space, method=method), None, problem
 
 
-def load(snapshot: Snapshot) -> Index:
-    """Read a snapshot after checking every byte of it. Raises SnapshotDamaged with the reason."""
-    if reason := unfit(snapshot):
+def load(snapshot: Snapshot, method: Method | None = None) -> Index:
+    """Read a snapshot after checking every byte of it. Raises SnapshotDamaged with the reason, or SpaceUnavailable."""
+    method = method or spaces.serving(snapshot.space_id)
+    if reason := unfit(snapshot, method):
         raise SnapshotDamaged(f"Snapshot {snapshot.sequence} is not used: {reason}.")
-    now = Space.objects.get(pk=snapshot.space_id).moment
-    if not follows(snapshot.space_id, now, snapshot.moment):
-        raise SnapshotDamaged(f"Snapshot {snapshot.sequence} is not used: the database was restored from a backup.")
     folder = settings.SNAPSHOT_ROOT / snapshot.folder
-    method = get_method(snapshot.space_id)
     try:
         check_folder(folder, snapshot.checksum)
         index = index_class(snapshot.index).load(folder, method.metric, method.dimension)
     except (OSError, ValueError) as error:
         raise SnapshotDamaged(f"Snapshot {snapshot.sequence} is damaged: {error}.") from error
+    moments = [snapshot.moment, noted_moment(index)]
+    now = Space.objects.get(pk=snapshot.space_id).moment
+    if not all(follows(snapshot.space_id, now, seen) for seen in moments):
+        raise SnapshotDamaged(f"Snapshot {snapshot.sequence} is not used: the database was restored from a backup.")
     if len(index) != snapshot.count:
         raise SnapshotDamaged(f"Snapshot {snapshot.sequence} is damaged: {len(index)} rows, not {snapshot.count}.")
     return index
-
-
-def changes(space: str, after: int, upto: int | None = None) -> Iterator[list[tuple[int, bytes | None]]]:
-    """What happened in a space after a sequence, in order, in chunks: (image id, stored feature or None if gone)."""
-    rows = Feature.objects.filter(space=space, version=get_method(space).version)
-    while True:
-        found = list(
-            rows.filter(Q(sequence__gt=after) & (Q() if upto is None else Q(sequence__lte=upto)))
-            .order_by("sequence")
-            .values_list("sequence", "image_id", "data")[:CHUNK]
-        )
-        if not found:
-            return
-        yield [(key, None if data is None else bytes(data)) for _, key, data in found]
-        after = found[-1][0]
-
-
-def apply(index: Index, space: str, changed: list[tuple[int, bytes | None]]) -> None:
-    """Take over changes: removals, additions and replacements."""
-    gone = [key for key, data in changed if data is None]
-    kept = [(key, data) for key, data in changed if data is not None]
-    if gone:
-        index.remove(np.array(gone, np.int64))
-    if kept:
-        rows = get_method(space).rows([data for _, data in kept])
-        if rows.shape[1] != index.dimension or rows.dtype != METRICS[index.metric].dtype:
-            raise ValueError(f"features of {space} have the wrong shape or type: {rows.shape}, {rows.dtype}")
-        index.add(np.array([key for key, _ in kept], np.int64), rows)
 
 
 @contextmanager
@@ -197,43 +181,93 @@ def _alone(space: str) -> Iterator[bool]:
             yield True
 
 
-def _may_serve(space: Space, snapshot: Snapshot) -> bool:
-    return not unfit(snapshot) and follows(space.name, space.moment, snapshot.moment)
-
-
-def _before(current: Snapshot) -> Snapshot | None:
-    """The newest snapshot before this one that loads."""
-    for snapshot in Snapshot.objects.filter(space=current.space_id, pk__lt=current.pk):
+def _before(current: Snapshot, version: bool) -> Snapshot | None:
+    """The newest snapshot before this one that loads, of another version if ``version``."""
+    earlier = Snapshot.objects.filter(space=current.space_id, pk__lt=current.pk)
+    configured = get_method(current.space_id)
+    # Snapshots of shared rows differ in their version only.
+    alike = Q(version=current.version) & (Q() if version else Q(index__in=shared_kinds()))
+    for snapshot in earlier.exclude(alike):
+        method = configured.at(snapshot.version)
         try:
-            load(snapshot)
-        except SnapshotDamaged as error:
+            load(snapshot, method)
+        except (SnapshotDamaged, SpaceUnavailable) as error:
             log.warning("No rollback to it: %s", error)
         else:
             return snapshot
     return None
 
 
+def _may_serve(space: Space, snapshot: Snapshot, method: Method) -> bool:
+    return not unfit(snapshot, method) and follows(space.name, space.moment, snapshot.moment)
+
+
+def _lost(snapshot: Snapshot, method: Method) -> bool:
+    """Whether the server does not have the rows of a shared index any more; that is quickly asked."""
+    if not index_class(snapshot.index).shared:
+        return False
+    try:
+        load(snapshot, method)
+    except (SnapshotDamaged, SpaceUnavailable) as error:
+        return isinstance(error, SnapshotDamaged)
+    return False
+
+
+def _changed(space: Space, snapshot: Snapshot, wanted: list[Method]) -> int:
+    """How many changes the snapshot lacks; while another version is being made, its features do not count."""
+    if len(wanted) == 1:
+        return space.head - snapshot.sequence
+    later = Feature.objects.filter(space=space, sequence__gt=snapshot.sequence, version=wanted[0].version)
+    return later.count()
+
+
 def _build(space: str, progress: Progress) -> Snapshot | None:
-    index, base, _ = newest_index(space)
-    now = Space.objects.get(pk=space).moment
-    if base and base.moment == now and Space.objects.filter(pk=space, snapshot=base).exists():
-        prune(space)  # the last build may have been killed before it could
+    """The version that answers is brought up to date; one that is complete takes its place instead."""
+    wanted = spaces.wanted(space)
+    if not wanted:
         return None
-    after = base.sequence if base else 0
-    total = -(-Feature.objects.filter(space=space, sequence__gt=after, sequence__lte=now.sequence).count() // CHUNK)
-    for changed in progress(changes(space, after, now.sequence), total, f"{space} index"):
-        apply(index, space, changed)
-    snapshot = _written(space, index, now)
-    with transaction.atomic():
-        snapshot.save()
-        Space.objects.filter(pk=space).update(snapshot=snapshot)
+    complete = len(wanted) > 1 and features.complete(space, wanted[1])
+    method = wanted[1] if complete else wanted[0]
+    index, base, _ = newest_index(space, method)
+    row = Space.objects.get(pk=space)
+    if base and base.moment == row.moment:
+        if (row.snapshot_id, row.version) == (base.pk, method.version):
+            prune(space)  # the last build may have been killed before it could
+            return None
+        snapshot = base
+    else:
+        after = base.sequence if base else 0
+        if index.outgrown(features.Way(space, method).fresh().count()):
+            index, after = new_index(space, method=method), 0
+            index.train(sample(space, method))
+        note_moment(index, row.moment)
+        _bring_up(index, space, method, after, row.head, progress)
+        snapshot = _written(space, index, row.moment, method)
+    _put_in_use(snapshot, method)
     prune(space)
     return snapshot
 
 
-def _written(space: str, index: Index, moment: Moment) -> Snapshot:
+def _bring_up(index: Index, space: str, method: Method, after: int, upto: int, progress: Progress) -> None:
+    changed = Feature.objects.filter(space=space, sequence__gt=after, sequence__lte=upto).count()
+    for chunk in progress(changes(space, method.version, after, upto), -(-changed // CHUNK), f"{space} index"):
+        apply(index, space, method, chunk)
+
+
+def _put_in_use(snapshot: Snapshot, method: Method) -> None:
+    """The row of a snapshot is saved, and in the same transaction one UPDATE lets it answer."""
+    space = snapshot.space_id
+    with transaction.atomic():
+        row = Space.objects.select_for_update().get(pk=space)
+        snapshot.save()
+        # Somebody may have refused this version, or stored pictures in the old one only, while it was being built.
+        if row.version == method.version or (row.refused != method.version and features.complete(space, method)):
+            Space.objects.filter(pk=space).update(snapshot=snapshot, version=method.version)
+
+
+def _written(space: str, index: Index, moment: Moment, method: Method) -> Snapshot:
     """The folder is on disk when this returns; the row is not saved yet."""
-    kind = {"space": space, "version": get_method(space).version, "index": index_name(space)}
+    kind = {"space": space, "version": method.version, "index": index_name(space)}
     about = {**kind, "sequence": moment.sequence}
     folder = write_folder(settings.SNAPSHOT_ROOT / space, str(moment.sequence), index, about)
     return Snapshot(
@@ -247,18 +281,3 @@ def _written(space: str, index: Index, moment: Moment) -> Snapshot:
         folder=f"{space}/{folder.name}",
         checksum=checksum_of(folder),
     )
-
-
-def prune(space: str) -> None:
-    """Remove old snapshots, what killed builds left behind, and the history that nobody asks for. Call when alone.
-
-    What cannot be used does not count, but stays for a look until it is older than all that is kept.
-    """
-    snapshots = Snapshot.objects.filter(space=space)
-    kept = list(snapshots.filter(problem="")[: settings.SNAPSHOTS_KEPT])
-    snapshots.filter(pk__lt=kept[-1].pk).delete()
-    Commit.objects.filter(space=space, sequence__lt=min(one.sequence for one in kept)).delete()
-    named = {Path(one).name for one in snapshots.values_list("folder", flat=True)}
-    for folder in (settings.SNAPSHOT_ROOT / space).iterdir():
-        if folder.name not in named:
-            shutil.rmtree(folder, ignore_errors=True)

@@ -7,15 +7,21 @@ from dataclasses import dataclass
 from django.db.models import Sum
 from django.db.models.functions import Length
 
-from search import features
+from search import features, spaces
 from search.methods import METHODS, get_method
 from search.models import Feature, Snapshot, Space
 from search.snapshots import index_name
 
+NO_MODEL = "no model"
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One space. ``count``: what searches find; ``tail``: changes since the snapshot; ``bytes``: features."""
+    """One space. ``count``: what searches find; ``tail``: changes since the snapshot; ``bytes``: features.
+
+    ``version`` answers, "no model" where none can; ``coming`` is being made to take its place, see search/spaces.py.
+    ``problem``: why the space cannot answer.
+    """
 
     space: str
     method: str
@@ -26,6 +32,8 @@ class Status:
     tail: int
     snapshot: Snapshot | None
     bytes: int
+    coming: str = ""
+    problem: str = ""
 
 
 def statuses() -> list[Status]:
@@ -36,24 +44,28 @@ def statuses() -> list[Status]:
 
 def status(space: Space) -> Status:
     """One space, by its row."""
-    method = get_method(space.name)
+    method, wanted = get_method(space.name), [one.version for one in spaces.wanted(space)]
+    version = wanted[0] if wanted else ""
     return Status(
         space=space.name,
         method=method.name,
-        version=method.version,
+        version=version or NO_MODEL,
         index=index_name(space.name),
         count=features.current(space.name).count(),
         pending=features.pending(space.name),
         tail=tail(space),
         snapshot=space.snapshot,
         bytes=stored_bytes(space.name),
+        coming=", ".join(wanted[1:]),
+        problem=spaces.problem(space.name),
     )
 
 
 def tail(space: Space) -> int:
     """Changes that the snapshot in use does not hold."""
-    known = space.snapshot.sequence if space.snapshot else 0
-    return Feature.objects.filter(space=space.name, sequence__gt=known).count()
+    known, version = (space.snapshot.sequence, space.snapshot.version) if space.snapshot else (0, "")
+    later = Feature.objects.filter(space=space.name, sequence__gt=known)
+    return (later.filter(version=version) if version else later).count()
 
 
 def stored_bytes(space: str) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from celery import shared_task
 from celery.signals import worker_ready
 
-from search import features, jobs, snapshots
+from search import features, jobs, selfcheck, snapshots
 
 
 @shared_task
@@ -37,6 +37,13 @@ def advance_job(job_id: int) -> None:
 def sweep(at_once: bool = False) -> None:
     """Ask for what is missing."""
     jobs.sweep(at_once=at_once)
+
+
+@shared_task
+def self_check() -> None:
+    """Check the spaces whose last check is a day old."""
+    for space in selfcheck.overdue():
+        selfcheck.check(space)
 
 
 @worker_ready.connect

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 Keys = NDArray[np.int64]
 Features = NDArray[np.generic]
 Pixels = NDArray[np.uint8]
+Transform = tuple[float, ...]  # 3 x 3, row by row: pixels of the query, as shares of its size -> of the found picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +39,29 @@ class Matches:
 class Query:
     """What is looked for: per space the rows to ask with, ``(m, dimension)``; ``missing`` says why one is absent.
 
-    ``exclude`` are keys that are no answer, such as the query picture itself.
+    ``stored`` has the features that the rows are of, and ``versions`` their versions; a query in words has only
+    the latter. ``exclude`` are keys that are no answer, such as the query picture itself.
     """
 
     rows: Mapping[str, Features]
     missing: Mapping[str, str] = field(default_factory=dict)
     exclude: frozenset[int] = frozenset()
+    stored: Mapping[str, bytes] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    words: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Why one space put a picture where it did: 1-based rank, distance in the space's metric, score 0..1."""
+    """Why one space put a picture where it did: 1-based rank, distance in the space's metric, score 0..1.
+
+    ``transform``: where the query lies in the found picture, if the space has looked.
+    """
 
     rank: int
     distance: float
     score: float
+    transform: Transform | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ async function follow(job) {
       if (state === "done" || state === "failed") return location.reload();
       bar.max = total || 1;
       bar.value = done;
-      text.textContent = `${[state, stage].filter(Boolean).join(": ")}${total ? ` (${done} of ${total})` : ""}`;
+      text.textContent = `${[state, stage].filter(Boolean).join(": ")}${total && !stage.endsWith(` of ${total}`) ? ` (${done} of ${total})` : ""}`;
     }
   } catch (error) {
     console.warn("The site did not answer; asking again.", error);

@@ -1,6 +1,7 @@
 """Builds that die: ``python -m tests.dying SPACE`` kills one at its first step, the next at its second, and so on.
 
 Every build and every look at what it left is a process of its own. Prints one JSON line for each.
+``python -m tests.dying SPACE switch`` kills builds that let another version answer, and
 ``python -m tests.dying SPACE hang`` stops in the middle of a build and stays there.
 """
 
@@ -72,6 +73,22 @@ def build_and_die(space: str, seed: int, fatal: int) -> None:
     snapshots.build(space)
 
 
+def switch_and_die(space: str, seed: int, fatal: int) -> None:
+    """Another encoder has everything; its index is built to take over; killed at its ``fatal``-th step."""
+    from django.conf import settings
+
+    from gallery.models import Image
+    from search import snapshots
+    from search.features import extract
+    from tests import tiny_encoder
+
+    tiny_encoder.make(settings.MODELS_ROOT, seed)
+    add(seed)
+    extract(list(Image.objects.values_list("pk", flat=True)))
+    Steps(fatal).watch()
+    snapshots.build(space)
+
+
 def hang(space: str) -> None:
     """Stop when a file of the new snapshot is being written."""
     from search import snapshots
@@ -117,35 +134,39 @@ def forked(call: Callable[..., object], *arguments: Any) -> int:
 
 
 def begin(space: str) -> None:
-    from search import snapshots
+    from django.conf import settings
 
+    from search import snapshots
+    from tests import tiny_encoder
+
+    if settings.NEURAL_ENCODER == "tiny":
+        tiny_encoder.make(settings.MODELS_ROOT, 0)
     for seed in range(3):
         add(seed)
     snapshots.build(space)
 
 
-def warm_up(space: str) -> None:
+def warm_up() -> None:
     """Load what all children need; they inherit it."""
-    from search.methods import METHODS, get_method
-    from search.snapshots import new_index
-    from tests.drawings import scene
+    from search import warmup
 
-    for name in METHODS:
-        get_method(name).extract(scene(0, (60, 40)))
-    new_index(space)
+    warmup.warm_up()
 
 
-def main(space: str) -> None:
-    warm_up(space)
+def main(space: str, die: Callable[[str, int, int], None]) -> None:
+    warm_up()
     forked(begin, space)
     fatal, ended = 0, signal.SIGKILL.value
     while ended == signal.SIGKILL:
         fatal += 1
-        ended = forked(build_and_die, space, 10 + fatal, fatal)
+        ended = forked(die, space, 10 + fatal, fatal)
         print(json.dumps({"ended": ended}), flush=True)  # noqa: T201
         forked(look, space)
 
 
 if __name__ == "__main__":
     django.setup()
-    (hang if "hang" in sys.argv else main)(sys.argv[1])
+    if "hang" in sys.argv:
+        hang(sys.argv[1])
+    else:
+        main(sys.argv[1], switch_and_die if "switch" in sys.argv else build_and_die)

@@ -8,14 +8,18 @@ import tempfile
 
 import pytest
 
+from tests.encoders_made import folder
 from tests.servers import Postgres, Redis, missing_programs
 
 _started: list[Redis | Postgres] = []
 DATA = tempfile.mkdtemp(prefix="imagesite-tests-")
 
-for name in ("DATABASE_URL", "CELERY_BROKER_URL", "SPACE_INDEXES", "PUBLIC_READING", "HTTPS", "DEBUG", "SECRET_KEY"):
+SERVERS = ("DATABASE_URL", "CELERY_BROKER_URL")
+ENCODERS = ("NEURAL_ENCODER", "SEMANTIC_ENCODER", "ENCODER_THREADS")
+for name in (*SERVERS, *ENCODERS, "SPACE_INDEXES", "PUBLIC_READING", "HTTPS", "DEBUG", "SECRET_KEY"):
     os.environ.pop(name, None)
 os.environ["IMAGESITE_DATA"] = DATA
+os.environ["MODELS_ROOT"] = str(folder())
 
 if os.environ.get("TEST_SERVERS"):
     if reason := missing_programs():

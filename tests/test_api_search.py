@@ -91,6 +91,14 @@ def test_a_part_of_a_picture_is_searched_for(client: Client, images) -> None:
         assert list(error_of(by_file(client, 1, region=region), 400)["fields"]) == ["region"]
 
 
+def test_a_part_of_a_stored_picture_is_searched_for(client: Client, images) -> None:
+    left = similar(client, images[0], method="color", region="0,0,0.5,1").json()
+    whole = similar(client, images[0], method="color").json()
+    assert images[0]["id"] not in [one["image"]["id"] for one in left["results"]]
+    assert [one["distance"] for one in left["results"]] != [one["distance"] for one in whole["results"]]
+    assert list(error_of(similar(client, images[0], region="2,0,1,1"), 400)["fields"]) == ["region"]
+
+
 def test_a_search_needs_exactly_one_picture(client: Client) -> None:
     error_of(client.post("/api/search/image/", {}), 400)
     error_of(by_file(client, 1, url="https://example.org/a.jpg"), 400)
@@ -109,12 +117,29 @@ def test_a_private_address_is_not_fetched(client: Client) -> None:
     assert list(error["fields"]) == ["url"]
 
 
-def test_words_are_answered_honestly_while_there_is_no_text_model(client: Client) -> None:
-    answer = client.get("/api/search/text/?q=a+red+boat&limit=5").json()
+def test_words_find_what_means_them(client: Client, images) -> None:
+    answer = client.get("/api/search/text/?q=a+red+boat&limit=3").json()
+    assert (answer["method"], answer["skipped"]) == ("semantic", {})
+    assert len(answer["results"]) == 3
+    scores = [found["score"] for found in answer["results"]]
+    assert scores == sorted(scores, reverse=True)
+    assert [found["methods"]["semantic"]["rank"] for found in answer["results"]] == [1, 2, 3]
+    everything = client.get("/api/search/text/?q=a+red+boat&limit=3&method=all")
+    assert ids(everything) == [found["image"]["id"] for found in answer["results"]]
+
+
+def test_words_are_answered_honestly_where_there_is_no_text_model(client: Client, settings, tmp_path) -> None:
+    settings.MODELS_ROOT = tmp_path / "models"
+    answer = client.get("/api/search/text/?q=a+red+boat").json()
     assert (answer["method"], answer["results"]) == ("semantic", [])
-    assert "semantic" in answer["skipped"]
-    for query in ("", "?q=", "?q=%20", "?q=%00", "?q=x&limit=0", "?q=x&limit=101"):
-        error_of(client.get(f"/api/search/text/{query}"), 400)
+    assert "fetch_models" in answer["skipped"]["semantic"]
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?q=", "?q=%20", "?q=%00", f"?q={1001 * 'x'}", "?q=x&limit=0", "?q=x&limit=101", "?q=x&method=phash"]
+)
+def test_words_that_cannot_be_asked_are_refused(client: Client, query: str) -> None:
+    error_of(client.get(f"/api/search/text/{query}"), 400)
 
 
 def test_spaces_tell_what_is_done_and_what_is_not(client: Client, worker) -> None:
@@ -181,7 +206,7 @@ def test_answers_are_as_the_schema_says(client: Client, images) -> None:
         "ImageAnswer": client.get(f"/api/images/{images[0]['id']}/"),
         "AddedAnswer": writer().post("/api/images/", {"file": picture(7)}),
         "ImageList": client.get("/api/images/"),
-        "SearchAnswer": similar(client, images[0]),
+        "SearchAnswer": by_file(client, 1),
         "SpaceList": client.get("/api/spaces/"),
         "JobAnswer": staff.post("/api/reindex/"),
         "ErrorAnswer": client.get("/api/images/?page=x"),

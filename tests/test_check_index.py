@@ -15,6 +15,7 @@ from search.live import forget, live
 from search.methods import METHODS, get_method
 from search.models import Feature, SelfCheck
 from search.types import Features
+from tests import made_up
 from tests.drawings import encode, scene
 
 pytestmark = pytest.mark.django_db
@@ -35,9 +36,8 @@ def ids() -> list[int]:
 
 
 def put(space: str, keys: list[int], seed: int) -> None:
-    method, dice = get_method(space), np.random.default_rng(seed)
-    size = method.dimension * (8 if method.metric == "hamming" else 1)
-    store([NewFeature(key, space, method.version, dice.bytes(size)) for key in keys])
+    dice = np.random.default_rng(seed)
+    store([NewFeature(key, space, get_method(space).version, made_up.feature(space, dice)) for key in keys])
 
 
 def rows_of(space: str) -> Features:
@@ -83,9 +83,9 @@ def test_an_index_with_other_rows_than_are_stored_falls_under_the_floor(space: s
     snapshots.build(space)
     forget()
     live(space).view()
+    dice = np.random.default_rng(9)
     for feature in Feature.objects.filter(space=space):
-        size = len(bytes(feature.data))
-        Feature.objects.filter(pk=feature.pk).update(data=np.random.default_rng(feature.pk).bytes(size))
+        Feature.objects.filter(pk=feature.pk).update(data=made_up.feature(space, dice))
     checked = selfcheck.check(space)
     assert checked.recall < 0.5
     assert selfcheck.faults(checked, floor=0.0) == []
@@ -94,7 +94,7 @@ def test_an_index_with_other_rows_than_are_stored_falls_under_the_floor(space: s
 
 
 def test_equally_near_pictures_are_equally_right(ids: list[int]) -> None:
-    row = bytes(32)
+    row = bytes(128)
     store([NewFeature(key, "phash", get_method("phash").version, row) for key in ids[:60]])
     assert selfcheck.check("phash").recall == 1.0
 

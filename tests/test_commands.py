@@ -204,11 +204,6 @@ def test_build_index_admits_that_somebody_else_is_building(settings):
         assert "phash: somebody else is building it now." in run("build_index", "--space", "phash")
 
 
-def test_fetch_models_says_that_none_is_needed():
-    out = run("fetch_models")
-    assert all(space in out for space in METHODS)
-
-
 def test_load_samples_says_how_many(settings, tmp_path):
     settings.DATA = tmp_path
     assert "sample pictures were added" in run("load_samples")

@@ -14,7 +14,9 @@ from search.methods import METHODS
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 VARIABLES = re.findall(r'\benv\.\w+\(\s*"(\w+)"', (ROOT / "imagesite" / "settings.py").read_text())
-OWN_COMMANDS = [name for name, app in get_commands().items() if app in {"imagesite", "gallery", "search"}]
+OWN_COMMANDS = [
+    name for name, app in get_commands().items() if app.partition(".")[0] in {"imagesite", "gallery", "search"}
+]
 TARGETS = re.findall(r"^(\w+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 

@@ -20,10 +20,12 @@ from search.exceptions import SnapshotDamaged, UnknownSpace
 from search.indexes import INDEXES, index_class
 from search.indexes.base import Index
 from search.types import Features, Keys, Matches
+from tests import records_of_points
 
-DIMENSION = {"hamming": 4, "euclidean": 24}
+VOTES = dict.fromkeys(("votes", "votes-orb"), records_of_points.DIMENSION)
+DIMENSION = {"hamming": 4, "euclidean": 24} | VOTES
 PAIRS = [(name, metric) for name in INDEXES for metric in sorted(index_class(name).metrics)]
-# HNSW is exempt from exact answers where it does not scan: its paper promises a share of them, not all.
+# HNSW, Milvus' too, is exempt from exact answers where it does not scan: its paper promises a share of them, not all.
 EXACT_PAIRS = [pair for pair in PAIRS if index_class(pair[0]).exact]
 
 
@@ -48,6 +50,8 @@ class Kind:
         random = np.random.default_rng(seed)
         if self.metric == "hamming":
             return random.integers(0, 2**64, (count, self.dimension), dtype=np.uint64)
+        if self.metric.startswith("votes"):
+            return records_of_points.drawn(self.metric, count, random)
         return random.standard_normal((count, self.dimension)).astype(np.float32)
 
     def filled(self, count: int) -> tuple[Index, Keys, Features]:
@@ -58,6 +62,8 @@ class Kind:
 
 @pytest.fixture(params=PAIRS, ids="-".join)
 def kind(request: pytest.FixtureRequest) -> Kind:
+    if request.param[0] == "milvus":
+        request.getfixturevalue("milvus_at_once")
     return Kind(*request.param)
 
 
@@ -65,6 +71,8 @@ def distances_by_hand(metric: str, query: NDArray[Any], rows: NDArray[Any]) -> l
     if metric == "hamming":
         bits = np.unpackbits((rows ^ query).view(np.uint8), axis=1)
         return [float(distance) for distance in bits.sum(axis=1)]
+    if metric.startswith("votes"):
+        return records_of_points.distances(metric, query, rows)
     return [float(np.linalg.norm(apart)) for apart in rows.astype(np.float64) - query.astype(np.float64)]
 
 

@@ -7,7 +7,7 @@ import pytest
 from gallery.services import add_image
 from search import features, jobs
 from search.exceptions import UnknownSpace
-from search.methods import METHODS
+from search.methods import METHODS, get_method
 from search.models import Extraction, Feature, Job, Snapshot, Space
 from tests.drawings import encode, scene
 
@@ -57,7 +57,7 @@ def test_a_failing_job_says_why(worker: Worker, settings, monkeypatch: pytest.Mo
 
     add(1)
     worker()
-    monkeypatch.setattr(type(features.get_method("phash")), "index", "nonsense")
+    monkeypatch.setattr(type(get_method("phash")), "index", "nonsense")
     job = jobs.start_job(spaces=["phash"])
     with pytest.raises(UnknownSpace):
         tasks.advance_job(job.pk)

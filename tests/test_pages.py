@@ -136,18 +136,18 @@ def test_an_upload_finds_its_copy(client, worker):
     picture, _other = add(1, size=(320, 240)), add(2, size=(320, 240))
     worker()
     query = SimpleUploadedFile("query.jpg", encode(scene(1), quality=50))
-    response = client.post("/search/", {"file": query, "method": "phash"})
+    response = client.post("/search/", {"file": query, "method": "phash"}, follow=True)
     assert response.status_code == 200
     assert links(response)[0] == picture.get_absolute_url()
-    assert re.search(r'value="phash" checked', text(response))
+    assert re.search(r'id="by-phash"[^>]* aria-current="true"', text(response))
 
 
-def test_a_script_gets_only_the_results(client, worker):
+def test_a_script_is_told_the_address_of_its_search(client, worker):
     picture = add(1)
     worker()
-    response = client.post("/search/", {"file": upload(1)}, headers={"HX-Request": "true"})
-    assert links(response) == [picture.get_absolute_url()]
-    assert "<form" not in text(response)
+    response = client.post("/search/", {"file": upload(1)}, headers={"HX-Request": "true"}, follow=True)
+    assert links(response)[0] == picture.get_absolute_url()
+    assert response["HX-Push-Url"] == response.redirect_chain[0][0]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_what_cannot_be_searched_is_explained_beside_its_field(client, sent, fie
             value.seek(0)
     response = client.post("/search/", sent, headers=headers)
     assert response.status_code == 400
-    assert re.search(rf'id="error-{field}"[^>]*><p>[^<]+</p>', text(response))
+    assert re.search(rf'id="error-{field}"[^>]*><p[^>]*>[^<]+</p>', text(response))
 
 
 def test_a_broken_space_is_admitted(client, worker, monkeypatch):
@@ -201,8 +201,9 @@ def test_no_page_has_inline_script_or_style(editor, worker):
     add(2)
     worker()
     own = picture.get_absolute_url()
-    pages = ["/", "/?tag=beach", "/?q=none", "/search/", "/add/", own, f"{own}edit/", f"{own}delete/", "/nothing/"]
-    answers = [editor.get(page) for page in pages] + [editor.post("/search/", {"file": upload(1)})]
+    pages = ["/", "/?tag=beach", "/?q=none", "/search/", "/search/?q=boat", "/add/", own, "/nothing/"]
+    pages += [f"{own}edit/", f"{own}delete/", f"{own}?region=0,0,1,1"]
+    answers = [editor.get(page) for page in pages] + [editor.post("/search/", {"file": upload(1)}, follow=True)]
     editor.logout()
     for answer in [*answers, editor.get("/login/"), editor.get("/")]:
         page = text(answer)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from search.methods import METHODS
 from tests.drawings import encode, scene
 from tests.servers import Postgres, Redis, missing_programs, wait_until
 
@@ -107,13 +108,13 @@ def pictures(tmp_path: Path) -> list[Path]:
 
 def test_what_one_process_commits_the_other_finds_on_its_next_query(site: Site, pictures: list[Path]) -> None:
     one, other = site.peer(), site.peer()
-    assert other("find", pictures[0]) == {"phash": [], "color": []}
+    assert other("find", pictures[0]) == {space: [] for space in METHODS}
     added = [one("add", path) for path in pictures[:3]]
     for image_id in added:
         one("extract", image_id)
     assert {ids[0] for ids in other("find", pictures[0]).values()} == {added[0]}
-    one("build", "phash")
-    one("build", "color")
+    for space in METHODS:
+        one("build", space)
     assert {ids[0] for ids in other("find", pictures[1]).values()} == {added[1]}
 
 
@@ -122,7 +123,7 @@ def test_a_deleted_picture_is_gone_from_both_and_stays_gone_after_a_kill(site: S
     added = [one("add", path) for path in pictures[:4]]
     for image_id in added:
         one("extract", image_id)
-    for space in ("phash", "color"):
+    for space in METHODS:
         one("build", space)
     assert {ids[0] for ids in other("find", pictures[2]).values()} == {added[2]}
     one("delete", added[2])

@@ -126,6 +126,20 @@ def test_what_is_killed_is_started_again_and_leaves_no_orphans(start, program):
     wait_until(site.answers, 30, "an answer")
 
 
+def test_workers_give_way_to_the_web_server(start):
+    site = start()
+    site.wait_until_up()
+
+    def politeness(program: str) -> list[int]:
+        with suppress(ProcessLookupError):
+            found = site.members().items()
+            return [os.getpriority(os.PRIO_PROCESS, pid) for pid, command in found if f"-m {program} " in command]
+        return []
+
+    polite = min(19, max(politeness("gunicorn")) + 15)
+    wait_until(lambda: max(politeness("celery"), default=0) >= polite, 60, "polite workers")
+
+
 def test_its_children_end_when_it_is_killed_itself(start):
     site = start()
     site.wait_until_up()

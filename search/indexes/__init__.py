@@ -12,6 +12,8 @@ INDEXES: dict[str, tuple[str, str]] = {
     "vptree": ("VP-tree (exact)", "search.indexes.vptree.VPTreeIndex"),
     "mih": ("Multi-index hashing (exact)", "search.indexes.mih.MIHIndex"),
     "hnsw": ("HNSW graph (approximate)", "search.indexes.hnsw.HNSWIndex"),
+    "inverted": ("Visual words", "search.indexes.inverted.InvertedIndex"),
+    "milvus": ("Milvus, a vector database (bits exact)", "search.indexes.milvus.MilvusIndex"),
 }
 
 

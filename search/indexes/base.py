@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from copy import deepcopy
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -18,6 +20,8 @@ class Index(ABC):
 
     metrics: ClassVar[frozenset[str]]
     exact: ClassVar[bool]
+    shared: ClassVar[bool] = False  # rows are on a server: they may run ahead of what was saved, and keys are many
+    about: tuple[str, str] = ("", "")  # space and version, for the names of what is kept elsewhere
 
     def __init__(self, metric: str, dimension: int) -> None:
         self.metric = metric
@@ -42,6 +46,23 @@ class Index(ABC):
     def within(self, feature: Features, radius: float) -> Matches:
         """All rows at distance <= ``radius``."""
 
+    def beside(self) -> Index:
+        """An empty index for what came after this one was saved; small, and grown row by row."""
+        from search.indexes.brute import BruteIndex
+
+        return BruteIndex(self.metric, self.dimension)
+
+    def copy(self) -> Self:
+        """The same rows, to be changed apart from these."""
+        return deepcopy(self)
+
+    def outgrown(self, count: int) -> bool:
+        """Whether an index of so many rows had better begin anew, with what it can learn from them."""
+        return False
+
+    def train(self, features: Features) -> None:  # noqa: B027
+        """Learn from a sample of the rows to come; called while the index is empty."""
+
     @abstractmethod
     def keys(self) -> Keys:
         """Keys of all live rows, ascending."""
@@ -54,6 +75,19 @@ class Index(ABC):
     @abstractmethod
     def load(cls, folder: Path, metric: str, dimension: int) -> Self:
         """Read what ``save`` wrote. Raises ``SnapshotDamaged`` (search/exceptions.py) if it cannot be read."""
+
+    @classmethod
+    def keep_only(cls, space: str, folders: Iterable[Path]) -> None:
+        """Drop what a shared index keeps of a space elsewhere, but for what these folders name."""
+        return
+
+    def note(self, text: str) -> None:
+        """Keep a word with the rows of a shared index, for all who load it, before they change."""
+        return
+
+    def noted(self) -> str:
+        """The last note."""
+        return ""
 
     @abstractmethod
     def __len__(self) -> int: ...

@@ -17,7 +17,7 @@ from search.types import Features, Keys, Matches
 class BruteIndex(Index):
     """Rows lie without gaps at the start of arrays that double when they are full."""
 
-    metrics: ClassVar[frozenset[str]] = frozenset(METRICS)
+    metrics: ClassVar[frozenset[str]] = frozenset({"hamming", "euclidean"})
     exact: ClassVar[bool] = True
 
     def __init__(self, metric: str, dimension: int) -> None:
@@ -77,9 +77,8 @@ class BruteIndex(Index):
         index._slots = {key: slot for slot, key in enumerate(keys.tolist())}
         return index
 
-    def copy(self) -> BruteIndex:
-        """The same rows, to be changed apart from these."""
-        twin = BruteIndex(self.metric, self.dimension)
+    def copy(self) -> Self:
+        twin = type(self)(self.metric, self.dimension)
         twin._keys, twin._rows, twin._slots = self._keys.copy(), self._rows.copy(), self._slots.copy()
         return twin
 

@@ -10,6 +10,7 @@ import numpy as np
 from search.indexes.arrays import load_arrays, save_arrays
 from search.indexes.base import Index
 from search.indexes.hnsw_graph import LINKS, SEARCH_WIDTH, GrowingGraph, SavedGraph, damaged
+from search.indexes.hnsw_search import each_once
 from search.indexes.metrics import checked_query, checked_rows, last_of_each
 from search.types import Features, Keys, Matches
 
@@ -47,7 +48,7 @@ class HNSWIndex(Index):
         graph = self._thawed()
         slots = np.fromiter((self._slot(key) for key in keys.tolist()), np.int64, len(keys))
         graph.add(slots, features)
-        more = np.empty(len(graph.rows) - len(self._owners), np.int64)
+        more = np.empty(graph.room - len(self._owners), np.int64)
         self._owners = np.concatenate((self._owners, more)) if len(more) else self._owners
         self._owners[slots] = keys
         self._changed()
@@ -190,14 +191,6 @@ class HNSWIndex(Index):
 def cut(found: Matches, radius: float) -> Matches:
     inside = found.distances <= radius
     return Matches(found.keys[inside], found.distances[inside])
-
-
-def each_once(labels: Keys) -> bool:
-    """Whether they are the numbers below their count, in any order."""
-    seen = np.zeros(len(labels), np.bool_)
-    inside = labels[(labels >= 0) & (labels < len(labels))]
-    seen[inside] = True
-    return bool(seen.all())
 
 
 def ordered(keys: Keys, places: Keys) -> tuple[Keys, Keys]:

@@ -27,7 +27,8 @@ class GrowingGraph:
     """hnswlib's graph, which takes and forgets rows, and a copy of the rows to scan. A place is hnswlib's label."""
 
     def __init__(self, dimension: int, room: int) -> None:
-        self.rows = np.empty((room, dimension), np.float32)
+        self._rows = np.empty((room, dimension), np.float32)
+        self._parts: list[tuple[Keys, Features]] = []
         self._graph = hnswlib.Index(space="l2", dim=dimension)
         self._graph.init_index(room, M=LINKS, ef_construction=BUILD_WIDTH, random_seed=SEED)
         self._graph.set_ef(SEARCH_WIDTH)
@@ -45,20 +46,42 @@ class GrowingGraph:
             raise SnapshotDamaged(f"The graph cannot be read, build the index again: {error}") from error
         # The width of a search is not in the file.
         graph._graph.set_ef(SEARCH_WIDTH)
-        graph.rows = np.empty((count, dimension), np.float32)
-        graph.rows[saved.labels] = saved.rows
+        graph._rows = np.empty((0, dimension), np.float32)
+        graph._parts = [(saved.labels, saved.rows)]
         return graph
+
+    @property
+    def room(self) -> int:
+        """How many places there are, taken or not."""
+        return int(self._graph.max_elements)
+
+    @property
+    def rows(self) -> Features:
+        """The rows at their places, ``(room, dimension)``."""
+        # To bring a few changes into a snapshot nobody asks for them, and copying takes as long as a thousand changes.
+        if self._parts:
+            rows = np.empty((self.room, self._rows.shape[1]), np.float32)
+            for places, some in self._parts:
+                rows[places] = some
+            self._rows, self._parts = rows, []
+        return self._rows
 
     def add(self, places: Keys, rows: Features) -> None:
         """Add or replace rows; a dead place that is added again lives again."""
-        if (room := int(places.max()) + 1) > len(self.rows):
-            room = max(room, 2 * len(self.rows))
-            grown = np.empty((room, self.rows.shape[1]), np.float32)
-            grown[: len(self.rows)] = self.rows
-            self.rows = grown
-            self._graph.resize_index(room)
-        self.rows[places] = rows
+        if (room := int(places.max()) + 1) > self.room:
+            self._grow(max(room, 2 * self.room))
+        if self._parts:
+            self._parts.append((places, rows.copy()))
+        else:
+            self._rows[places] = rows
         self._graph.add_items(rows, places)
+
+    def _grow(self, room: int) -> None:
+        if not self._parts:
+            grown = np.empty((room, self._rows.shape[1]), np.float32)
+            grown[: len(self._rows)] = self._rows
+            self._rows = grown
+        self._graph.resize_index(room)
 
     def remove(self, place: int) -> None:
         self._graph.mark_deleted(place)

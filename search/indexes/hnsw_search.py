@@ -166,6 +166,17 @@ def find_upper(words: Any, start: Int, per_level: Int, upper: Any) -> bool:
     return bool(at == len(words))
 
 
+@entry(types.boolean(PLACES))
+def each_once(labels: Any) -> bool:
+    """Whether they are the numbers below their count, in any order."""
+    seen = np.zeros(len(labels), np.bool_)
+    for label in labels:
+        if label < 0 or label >= len(labels) or seen[label]:
+            return False
+        seen[label] = True
+    return True
+
+
 @compiled
 def check_list(words: Any, links: Int, most: Int, count: Int) -> bool:
     """Whether a list of links has a possible length and leads to rows only."""

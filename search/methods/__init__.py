@@ -11,14 +11,21 @@ from search.methods.base import Method
 METHODS: dict[str, tuple[str, str]] = {
     "phash": ("Perceptual hash", "search.methods.phash.PerceptualHash"),
     "color": ("Colours", "search.methods.color.ColorHistogram"),
+    "local": ("Parts", "search.methods.local.LocalFeatures"),
+    "neural": ("Kind of thing", "search.methods.neural.NeuralFeatures"),
+    "semantic": ("Meaning", "search.methods.semantic.JointSpace"),
 }
 
 
-@cache
 def get_method(space: str) -> Method:
-    """The method that serves a space; its libraries are imported on first use."""
+    """The method that serves a space, as it is configured now; its libraries are imported on first use."""
     if space not in METHODS:
         raise UnknownSpace(f"There is no method “{space}”. Choose one of: all, {', '.join(METHODS)}.")
+    return _method(space).now()
+
+
+@cache
+def _method(space: str) -> Method:
     module, _, attribute = METHODS[space][1].rpartition(".")
     method: Method = getattr(import_module(module), attribute)()
     return method

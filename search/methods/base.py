@@ -4,27 +4,68 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar
 
-from search.types import Features, Pixels
+import numpy as np
+from numpy.typing import NDArray
+
+from search.exceptions import BadQuery
+from search.types import Features, Pixels, Transform
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Upright sRGB pixels, uint8 ``(height, width, 3)``, and what networks have made of them so far.
+
+    ``seen`` is keyed by a network and its preprocessing: methods that share one run it once per picture.
+    """
+
+    pixels: Pixels
+    seen: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a second look at a candidate found: its distance in the space's metric, and how the query lies in it."""
+
+    distance: float
+    transform: Transform | None = None
 
 
 class Method(ABC):
     """One way of seeing: how a picture becomes a stored feature, and what is asked of the index.
 
     Pixels are upright sRGB, uint8, shape ``(height, width, 3)``, as gallery/decoding.py gives them.
-    ``version`` changes whenever ``extract`` may give other bytes; features of two versions never mix.
+    ``version`` changes whenever ``extract`` may give other bytes; features of two versions never mix. Where a model
+    is needed and there is none, ``version``, ``dimension`` and all that computes raise SpaceUnavailable.
     """
 
     name: ClassVar[str]
-    version: ClassVar[str]
     metric: ClassVar[str]
-    dimension: ClassVar[int]
     index: ClassVar[str]
+    words: ClassVar[bool] = False  # whether it can be asked in words
+    verified: ClassVar[int] = 0  # how many of the nearest are looked at again, by ``verify``
+
+    @property
+    @abstractmethod
+    def version(self) -> str: ...
+
+    @property
+    @abstractmethod
+    def dimension(self) -> int: ...
 
     @abstractmethod
     def extract(self, pixels: Pixels) -> bytes:
         """The picture's feature as it is stored."""
+
+    def extract_many(self, pictures: Sequence[Picture]) -> list[bytes]:
+        """The features of several pictures, in their order."""
+        return [self.extract(picture.pixels) for picture in pictures]
+
+    def fits(self, stored: bytes) -> bool:
+        """Whether these bytes can be a feature of this version; others never come near an index."""
+        return len(stored) > 0
 
     @abstractmethod
     def rows(self, stored: Sequence[bytes]) -> Features:
@@ -37,6 +78,26 @@ class Method(ABC):
         The engine searches each and keeps a key's smallest distance.
         """
 
+    def read(self, text: str) -> Features:
+        """Rows to ask with for words, ``(m, dimension)``. Raises BadQuery if the method knows no words."""
+        raise BadQuery("This way of searching knows no words. Search by meaning, or by a picture.")
+
     @abstractmethod
     def score(self, distance: float) -> float:
         """Distance in the space's metric -> similarity in 0..1, 1 for identical."""
+
+    def word_score(self, distance: float) -> float:
+        """The same for the distance of a picture to words, which are never identical."""
+        return self.score(distance)
+
+    def verify(self, query: bytes, stored: Sequence[bytes]) -> list[Verified]:
+        """The ``verified`` nearest candidates seen again, in their order: stored features against the query's."""
+        return []
+
+    def now(self) -> Method:
+        """This method as it is configured now; a model may have taken the place of another."""
+        return self
+
+    def at(self, version: str) -> Method | None:
+        """This method in a version; None if that cannot be computed any more."""
+        return self if version == self.version else None

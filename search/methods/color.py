@@ -56,6 +56,9 @@ class ColorHistogram(Method):
         steps: NDArray[np.int8] = np.clip(np.rint(sums * STEPS), -127, 127).astype(np.int8)
         return steps.tobytes()
 
+    def fits(self, stored: bytes) -> bool:
+        return len(stored) == DIMENSION
+
     def rows(self, stored: Sequence[bytes]) -> Features:
         steps = np.frombuffer(b"".join(stored), np.int8).reshape(-1, DIMENSION)
         return steps.astype(np.float32) / np.float32(STEPS)

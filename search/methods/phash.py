@@ -56,6 +56,9 @@ class PerceptualHash(Method):
         forms = (low, low * odd, low * odd[:, None], low * odd * odd[:, None])
         return b"".join(np.packbits(form > np.median(form)).tobytes() for form in forms)
 
+    def fits(self, stored: bytes) -> bool:
+        return len(stored) == 4 * HASH_BYTES
+
     def rows(self, stored: Sequence[bytes]) -> Features:
         return _words(b"".join(feature[:HASH_BYTES] for feature in stored))
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django import template
 from django.http import HttpRequest
 from django.template.context import RequestContext
 from django.utils import timezone
 
+from gallery.exceptions import ImageRejected
 from gallery.models import Image
+from imagesite.texts import told
+from search import library
 from search.answers import Answer, answers
-from search.engine import ALL, query_by_image, search
+from search.engine import ALL, search
 from search.exceptions import SearchError
-from search.forms import METHOD_CHOICES, SearchForm
+from search.forms import METHOD_CHOICES, StoredSearchForm
 from search.methods import METHODS
+from search.regions import Region
+from search.searches import query_by_stored
 from search.types import Evidence, Hit, Result
 
 register = template.Library()
@@ -24,35 +30,70 @@ HARDLY = 0.1  # a score below it says nothing to people
 SOON = timedelta(minutes=10)  # after that a picture that lacks features is not about to get them
 
 
+PARTS = (
+    ("0.25,0.25,0.5,0.5", "The middle"),
+    ("0,0,0.5,1", "The left half"),
+    ("0.5,0,0.5,1", "The right half"),
+    ("0,0,1,0.5", "The upper half"),
+    ("0,0.5,1,0.5", "The lower half"),
+    ("0,0,0.5,0.5", "Upper left"),
+    ("0.5,0,0.5,0.5", "Upper right"),
+    ("0,0.5,0.5,0.5", "Lower left"),
+    ("0.5,0.5,0.5,0.5", "Lower right"),
+)
+
+
 @register.simple_tag
 def methods() -> list[tuple[str, str]]:
     """Every choice of a method, with its label."""
     return METHOD_CHOICES
 
 
+@register.simple_tag
+def text_model() -> library.TextModel:
+    """Who answers words."""
+    return library.text_model()
+
+
 @register.inclusion_tag("search/_similar.html", takes_context=True)
 def more_like_this(context: RequestContext, image: Image) -> dict[str, Any]:
-    """Pictures like this one, by the ``method`` and ``limit`` of the page's address."""
+    """Pictures like this one, or like a part of it, by the parameters of the page's address."""
     request: HttpRequest = context["request"]
-    form = SearchForm(request.GET)
+    form = StoredSearchForm(request.GET)
     shown = {"request": request, "image": image, "method": request.GET.get("method", ALL)}
     if not form.is_valid():
         return shown | {"problem": " ".join(str(message) for each in form.errors.values() for message in each)}
-    method, limit = form.cleaned_data["method"], form.cleaned_data["limit"]
-    query = query_by_image(image.pk, method)
-    soon = bool(query.missing) and timezone.now() - image.created_at < SOON
+    method, limit, region = (form.cleaned_data[name] for name in ("method", "limit", "region"))
+    shown |= {"method": method, "region": region, "why": urlencode({"query": image.pk} | _part(region))}
     try:
-        return shown | {"method": method, "result": search(query, method=method, limit=limit), "soon": soon}
-    except SearchError as error:
+        query = query_by_stored(image, method, region)
+        soon = bool(query.missing) and timezone.now() - image.created_at < SOON
+        return shown | {"result": search(query, method=method, limit=limit), "soon": soon}
+    except (SearchError, ImageRejected, OSError) as error:
         return shown | {"problem": str(error)}
 
 
+def _part(region: Region | None) -> dict[str, str]:
+    return {"region": str(region)} if region else {}
+
+
+@register.inclusion_tag("search/_part.html", takes_context=True)
+def part(context: RequestContext, box: str, address: str, target: str) -> dict[str, Any]:
+    """The form that searches by a part of the picture ``box``; results are at ``address``, in ``target`` there."""
+    given = {name: context.get(name) for name in ("region", "method")}
+    return given | {"box": box, "address": address, "target": target, "parts": PARTS}
+
+
 @register.inclusion_tag("search/_results.html")
-def results(result: Result) -> dict[str, Any]:
-    """The pictures of a result; those in which no space sees much of a likeness come apart."""
+def results(result: Result, why: str = "", words: bool = False) -> dict[str, Any]:
+    """The pictures of a result; those in which no space sees much of a likeness come apart.
+
+    ``why``: parameters that name the query to the page that explains a result; ``words``: the query was a text.
+    """
     found = answers(result)
     alike = [answer for answer in found if _likeness(answer) >= HARDLY]
-    return {"result": result, "alike": alike, "others": [answer for answer in found if answer not in alike]}
+    others = [answer for answer in found if answer not in alike]
+    return {"result": result, "alike": alike, "others": others, "why": why, "words": words}
 
 
 def _likeness(answer: Answer) -> float:
@@ -68,7 +109,7 @@ def percent(score: float) -> str:
 @register.filter
 def space_label(space: str) -> str:
     """A space's name for people."""
-    return METHODS[space][0] if space in METHODS else space
+    return told(METHODS[space][0]) if space in METHODS else space
 
 
 @register.filter

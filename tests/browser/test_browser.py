@@ -1,6 +1,7 @@
 """The site as people use it, in a real browser, with real features."""
 
 import base64
+import re
 
 import pytest
 from django.contrib.auth.models import User
@@ -42,7 +43,7 @@ def fill(count, worker=None):
 
 
 def query(seed=1):
-    return {"name": "query.jpg", "mimeType": "image/jpeg", "buffer": encode(scene(seed, SHAPES[seed]), quality=50)}
+    return {"name": "query.jpg", "mimeType": "image/jpeg", "buffer": encode(scene(seed, SHAPES[seed]), quality=88)}
 
 
 def hand_over(page, kind, data, name="query.jpg", mime="image/jpeg"):
@@ -98,7 +99,7 @@ def test_from_a_picture_to_one_like_it(visit, worker):
     best = page.locator("#similar .tile").first
     expect(best).to_contain_text("alike")
     window.scripted()
-    best.get_by_role("link").click()
+    best.locator("a.frame").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Scene 2")
     window.scripted()
 
@@ -111,10 +112,10 @@ def test_keys_lead_to_neighbours_and_to_the_search_field(visit, worker):
     page.keyboard.press("ArrowLeft")
     expect(page.get_by_role("heading", level=1)).to_have_text("Scene 1")
     page.keyboard.press("/")
-    expect(page.get_by_label("Search titles")).to_be_focused()
-    page.keyboard.type("2")
+    expect(page.get_by_label("Search pictures by words")).to_be_focused()
+    page.keyboard.type("Scene 2")
     page.keyboard.press("Enter")
-    expect(page.locator(".tile")).to_have_count(1)
+    expect(page.get_by_role("region", name="in title or tags").locator(".tile")).to_have_count(1)
 
 
 def test_the_first_tab_stop_skips_to_the_content(visit):
@@ -131,10 +132,99 @@ def test_choosing_a_file_searches_at_once(visit, worker):
     page = window.open("/search/")
     page.get_by_label("Choose a picture").set_input_files(query())
     expect(page.locator("#results .tile a img").first).to_have_attribute("alt", "Scene 1")
-    expect(page.get_by_alt_text("The picture you search by")).to_be_visible()
+    expect(page.locator("#query")).to_be_visible()
     expect(page.locator("#announcer")).to_contain_text("most alike first")
-    page.get_by_text("Colours", exact=True).first.click()
+    expect(page).to_have_url(re.compile(r"/search/[\w-]{22}/$"))
+    page.get_by_role("link", name="Colours").click()
     expect(page.locator("#results .why").first).to_contain_text("alike")
+    expect(page).to_have_url(re.compile(r"method=color$"))
+    page.go_back()
+    expect(page.locator("#by-all")).to_have_attribute("aria-current", "true")
+    window.scripted()
+
+
+def test_a_search_is_opened_again_and_deleted(visit, worker):
+    fill(3, worker)
+    window = visit(expected=(404,))
+    page = window.open("/search/")
+    page.get_by_label("Choose a picture").set_input_files(query())
+    expect(page.locator("#query")).to_be_visible()
+    address = page.url
+    other = visit()
+    other.page.goto(address)
+    expect(other.page.locator("#results .tile a img").first).to_have_attribute("alt", "Scene 1")
+    page.get_by_role("button", name="Delete now").click()
+    expect(page.get_by_text("is deleted, and its address")).to_be_visible()
+    page.goto(address)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Nothing here")
+
+
+def test_words_search_by_meaning_and_each_result_says_why(visit, worker):
+    fill(4, worker)
+    window = visit()
+    page = window.open("/search/")
+    page.get_by_role("link", name="a boat on the water").click()
+    expect(page.get_by_role("heading", name="By what they show")).to_be_visible()
+    expect(page.locator("#results .tile")).to_have_count(4)
+    assert page.url.endswith("/search/?q=a%20boat%20on%20the%20water")
+    page.get_by_role("link", name="Why Scene").first.click()
+    expect(page.get_by_role("heading", name="Meaning")).to_be_visible()
+    window.scripted()
+
+
+def test_a_box_is_drawn_by_mouse_and_by_keys(visit, worker):
+    fill(4, worker)
+    window = visit()
+    page = window.open(Image.objects.get(title="Scene 1").get_absolute_url())
+    page.get_by_text("Search by a part of it").click()
+    box = page.get_by_role("group", name="Box")
+    expect(box).to_be_focused()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Shift+ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"region=0\.23%2C0\.25%2C0\.5%2C0\.52"))
+    expect(page.get_by_role("heading", name="More like this part")).to_be_visible()
+    area = page.locator(".box-layer").bounding_box()
+    assert area
+    page.mouse.move(area["x"] + 4, area["y"] + 4)
+    page.mouse.down()
+    page.mouse.move(area["x"] + area["width"] / 2, area["y"] + area["height"] / 2, steps=3)
+    page.mouse.up()
+    expect(page).not_to_have_url(re.compile(r"region=0\.23%2C"))
+    expect(page.locator(".box-layer")).to_have_count(1)
+    page.get_by_role("link", name="By all of it").click()
+    expect(page.get_by_role("heading", name="More like this", exact=True)).to_be_visible()
+    window.scripted()
+
+
+def test_pictures_are_selected_and_put_into_an_album(visit):
+    fill(5)
+    window = visit()
+    log_in(window, "/add/")
+    page = window.open("/?select=1")
+    page.locator(".tile a.frame").nth(1).click()
+    page.locator(".tile a.frame").nth(3).click(modifiers=["Shift"])
+    expect(page.locator(".count")).to_have_text("3 selected")
+    page.get_by_label("Album, new or old").fill("Drawn")
+    page.get_by_role("button", name="Put in").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Drawn")
+    expect(page.locator(".tile")).to_have_count(3)
+    window.scripted()
+
+
+def test_a_picture_is_seen_large_and_stepped_from_by_keys(visit):
+    fill(4)
+    window = visit()
+    page = window.open("/")
+    page.get_by_role("link", name="Scene 3", exact=True).focus()
+    page.keyboard.press("v")
+    large = page.get_by_role("dialog")
+    expect(large.get_by_role("img", name="Scene 3")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(large.get_by_role("img", name="Scene 2")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(large).not_to_be_visible()
+    expect(page.get_by_role("link", name="Scene 2", exact=True)).to_be_focused()
     window.scripted()
 
 
@@ -156,7 +246,7 @@ def test_an_address_that_cannot_be_fetched_is_explained(visit):
     expect(page.get_by_label("address of a picture")).to_have_attribute("aria-invalid", "true")
     expect(page.locator("#announcer")).to_contain_text("public internet")
     page.get_by_label("Choose a picture").set_input_files({"name": "x.jpg", "mimeType": "image/jpeg", "buffer": b"x"})
-    expect(page.locator("#error-file")).not_to_be_empty()
+    expect(page.locator("#error-file p")).to_be_visible()
     expect(page.locator("#error-url")).to_be_empty()
     window.scripted()
 

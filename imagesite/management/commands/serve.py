@@ -58,7 +58,7 @@ class Command(BaseCommand):
         self.check()
         call_command("migrate", interactive=False, verbosity=0)
         startup.collect_static_files()
-        warm_up()
+        warm_up(networks=False)  # kernels stay on disk; a network would only take up this process's memory
         if not no_samples and samples.wanted():
             self._say("Loading the sample gallery.")
             samples.load()

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management import BaseCommand
 
-from search import snapshots
+from search import features, snapshots, spaces
 from search.methods import METHODS
 from search.progress import bar
 
@@ -18,14 +18,22 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--space", choices=METHODS, help="this one only (default: all)")
 
+        parser.add_argument("--accept", action="store_true", help="let a version come again that was rolled back")
+
     def handle(self, *_: Any, **options: Any) -> None:
         for space in [options["space"]] if options["space"] else METHODS:
+            if options["accept"]:
+                spaces.accept(space)
             self.stdout.write(f"{space}: {_build(space)}")
 
 
 def _build(space: str) -> str:
     """What was done, for people."""
+    if reason := spaces.problem(space):
+        return f"cannot be built. {reason}"
     if snapshot := snapshots.build(space, bar):
         size = f"{snapshot.count:,} pictures, {snapshot.bytes / 1e6:.1f} MB"
         return f"built ({snapshot.index}, {size}, up to change {snapshot.sequence:,})."
+    if len(coming := spaces.wanted(space)) > 1 and not features.complete(space, coming[1]):
+        return f"is up to date; {coming[1].version} is not complete yet: manage.py extract_features --space {space}"
     return "somebody else is building it now." if snapshots.behind(space) else "is up to date."

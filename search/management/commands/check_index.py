@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
-from search import selfcheck
+from search import selfcheck, spaces
 from search.methods import METHODS
 from search.models import SelfCheck
 
@@ -23,6 +23,9 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         wrong = []
         for space in [options["space"]] if options["space"] else METHODS:
+            if reason := spaces.problem(space):
+                self.stdout.write(f"{space}: cannot answer. {reason}")
+                continue
             checked = selfcheck.check(space, options["sample"])
             self.stdout.write(f"{space}: {_told(checked)}")
             wrong += [f"{space}: {fault}." for fault in selfcheck.faults(checked, options["floor"])]

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management import BaseCommand
 
-from search import features
+from search import features, spaces
 from search.methods import METHODS
 from search.models import Extraction
 from search.progress import bar
@@ -25,31 +25,36 @@ class Command(BaseCommand):
         parser.add_argument("--force", action="store_true", help="compute again what is there, and what was given up")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        spaces = [options["space"]] if options["space"] else list(METHODS)
+        names = [options["space"]] if options["space"] else list(METHODS)
         if options["force"]:
-            features.mark_stale(spaces)
-        total = features.lacking(spaces, thumbnails=True).count()
-        for batch in bar(_batches(spaces), -(-total // BATCH), "batches of pictures"):
-            features.extract(batch, spaces)
-        self._tell(spaces, total)
+            for name in names:
+                spaces.accept(name)
+            features.mark_stale(names)
+        total = features.lacking(names, thumbnails=True).count()
+        for batch in bar(_batches(names), -(-total // BATCH), "batches of pictures"):
+            features.extract(batch, names)
+        self._tell(names, total)
 
-    def _tell(self, spaces: Sequence[str], total: int) -> None:
-        for space in spaces:
+    def _tell(self, names: Sequence[str], total: int) -> None:
+        for space in names:
+            if reason := spaces.problem(space):
+                self.stdout.write(f"{space}: cannot be extracted. {reason}")
+                continue
             self.stdout.write(f"{space}: {features.current(space).filter(stale=False).count():,} pictures are done.")
         for failed in Extraction.objects.exclude(error="")[:20]:
             self.stdout.write(f"Picture {failed.image_id} failed {failed.tries} times: {failed.error}")
-        left = features.lacking(spaces).count()
+        left = features.lacking(names).count()
         if total and left:
             self.stdout.write(f"{left:,} pictures still lack a feature; the same command tries them again.")
 
 
-def _batches(spaces: Iterable[str]) -> Iterator[list[int]]:
+def _batches(names: Iterable[str]) -> Iterator[list[int]]:
     """Ids of what lacks something, each once: a picture that fails must not come again and again."""
     last = 0
-    while batch := list(_after(spaces, last)):
+    while batch := list(_after(names, last)):
         yield batch
         last = batch[-1]
 
 
-def _after(spaces: Iterable[str], last: int) -> Iterable[int]:
-    return features.lacking(spaces, thumbnails=True).filter(pk__gt=last).values_list("pk", flat=True)[:BATCH]
+def _after(names: Iterable[str], last: int) -> Iterable[int]:
+    return features.lacking(names, thumbnails=True).filter(pk__gt=last).values_list("pk", flat=True)[:BATCH]

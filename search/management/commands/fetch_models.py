@@ -1,16 +1,153 @@
-"""Get the models that spaces need."""
+"""Make the models that methods see through; nothing else of the site imports torch."""
 
 from __future__ import annotations
 
+import json
+import logging
+from argparse import ArgumentParser
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
-from django.core.management import BaseCommand
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError
+from django.template.defaultfilters import filesizeformat
 
-from search.methods import METHODS
+from search.encoders import DEFAULTS, ENCODERS, EncoderDamaged, EncoderMissing, EncoderNotMade, make
+from search.encoders.folder import META, Folder, folder_name, folder_path, folders, read_folder
+from search.exceptions import SearchError
+from search.methods import METHODS, get_method
+from search.progress import Progress, Step, bar
+
+# What an encoder that no space uses has to be named in.
+SETTINGS = {True: "SEMANTIC_ENCODER", False: "NEURAL_ENCODER"}
+OF_IMAGES = ("timm:", "torchvision:", "resnet50")
 
 
 class Command(BaseCommand):
-    help = "Get the models that spaces need."
+    help = "Make the models that methods see through: from packages that are here, from torchvision, timm or open_clip."
+    requires_system_checks = ()
 
-    def handle(self, *_: Any, **__: Any) -> None:
-        self.stdout.write(f"Nothing to fetch: {' and '.join(METHODS)} need no model.")
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(ENCODERS)} (no name: {DEFAULTS})")
+        parser.add_argument("--list", action="store_true", help="show what is here and what there is")
+        parser.add_argument("--again", action="store_true", help="make it anew even if it is here")
+        parser.add_argument("--checkpoint", type=Path, help="weights on this machine, or a copy of a hub's repository")
+        parser.add_argument("--model", default="", help="of the checkpoint: clip:ViT-B-32, timm:NAME, or config.json")
+        parser.add_argument("--name", default="", help="what to call the checkpoint's encoder")
+        parser.add_argument("--licence", default="", help="of the checkpoint, to be shown")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        logging.disable(logging.INFO)  # open_clip and the exporter tell of every step
+        try:
+            self.run(**options)
+        finally:
+            logging.disable(logging.NOTSET)
+
+    def run(self, *, names: list[str], checkpoint: Path | None, again: bool, **options: Any) -> None:
+        if options["list"]:
+            self.show_all()
+        elif checkpoint is not None:
+            with_it = {key: options[key] for key in ("model", "name", "licence")}
+            self.tell(_from_file(checkpoint, progress=self.progress(), **with_it), "made")
+        else:
+            self.fetch([_plain(name) for name in names or DEFAULTS], again)
+
+    def fetch(self, names: list[str], again: bool) -> None:
+        """Every name is tried; what failed is said at the end."""
+        problems: list[str] = []
+        for name in names:
+            try:
+                self.fetch_one(name, again)
+            except EncoderNotMade as error:
+                problems.append(str(error))
+        if problems:
+            raise CommandError("\n".join(problems))
+
+    def fetch_one(self, name: str, again: bool) -> None:
+        try:
+            here = read_folder(settings.MODELS_ROOT, name)
+        except EncoderMissing:
+            here = None
+        except EncoderDamaged as error:
+            self.stderr.write(f"{str(error).partition(' Run:')[0]} It is made again.")
+            here = None
+        if here and not again:
+            self.tell(here, "is here")
+        else:
+            self.tell(make(_asked(name), settings.MODELS_ROOT, self.progress()), "made")
+
+    def progress(self) -> Progress:
+        return bar if self.stdout.isatty() else self.lines
+
+    def lines(self, steps: Iterable[Step], total: int, label: str) -> Iterator[Step]:
+        for number, step in enumerate(steps, 1):
+            self.stdout.write(f"{label}: {number} of {total}")
+            yield step
+
+    def tell(self, folder: Folder, state: str) -> None:
+        """What it is, and what happens with it now."""
+        self.stdout.write(f"{folder.name}: {state}; {_facts(folder)}")
+        if spaces := _used_by(folder.key):
+            self.stdout.write(f"  “{'”, “'.join(spaces)}” sees through it: a running worker builds what is missing.")
+        else:
+            setting = SETTINGS[bool(folder.meta["words"])]
+            self.stdout.write(f"  No space sees through it. To use it, set {setting}={folder.name} and restart.")
+
+    def show_all(self) -> None:
+        here = folders(settings.MODELS_ROOT)
+        for name in here:
+            try:
+                self.tell(read_folder(settings.MODELS_ROOT, name), "is here")
+            except SearchError as error:
+                self.stdout.write(f"{name}: {error}")
+        self.stdout.write("To be fetched by name:")
+        for name, (label, _) in ENCODERS.items():
+            if folder_name(name) not in here:
+                self.stdout.write(f"  {name}  {label}")
+
+
+def _plain(name: str) -> str:
+    """``open_clip:MODEL/TAG`` is another way to write ``clip:MODEL:TAG``."""
+    name = name.removeprefix("open_") if name.startswith("open_clip:") else name
+    return name.replace("/", ":") if name.startswith("clip:") and "hf-hub:" not in name else name
+
+
+def _asked(name: str) -> str:
+    """The name that a folder was made by, where it is called by the folder's own."""
+    try:
+        asked = json.loads((folder_path(settings.MODELS_ROOT, name) / META).read_bytes())["asked"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return name
+    return str(asked)
+
+
+def _from_file(checkpoint: Path, *, model: str, progress: Progress, **given: str) -> Folder:
+    try:
+        if model.startswith(OF_IMAGES):
+            from search.encoders.make_timm import make_from_file as make_image
+
+            return make_image(checkpoint, model, settings.MODELS_ROOT, progress, **given)
+        from search.encoders.make_clip import make_from_file as make_clip
+
+        return make_clip(checkpoint, _plain(model), settings.MODELS_ROOT, progress, **given)
+    except EncoderNotMade as error:
+        raise CommandError(str(error)) from error
+
+
+def _facts(folder: Folder) -> str:
+    meta = folder.meta
+    size = filesizeformat(folder.size).replace("\xa0", " ")
+    return f"{meta['dimension']:,} numbers, {size}, licence: {meta['licence']}, from {meta['origin']}"
+
+
+def _used_by(key: str) -> list[str]:
+    """Labels of the spaces that are configured to use this encoder."""
+    found = []
+    for space, (label, _) in METHODS.items():
+        try:
+            version = get_method(space).version
+        except SearchError:
+            continue
+        found += [label] if version.partition(":")[2] == key else []
+    return found

@@ -17,11 +17,17 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--space", choices=METHODS, required=True)
+        parser.add_argument(
+            "--version-before", action="store_true", help="the newest of the method's or model's version before"
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         try:
-            snapshot = snapshots.rollback(options["space"], "the command rollback_index")
+            snapshot = snapshots.rollback(
+                options["space"], "the command rollback_index", version=options["version_before"]
+            )
         except SearchError as error:
             raise CommandError(str(error)) from error
         serves = f"the snapshot of {snapshot.created_at:%Y-%m-%d %H:%M} serves, up to change {snapshot.sequence:,}"
         self.stdout.write(f"{options['space']}: {serves}; what came later is searched beside it.")
+        self.stdout.write(f"Its version is {snapshot.version}.")

@@ -1,0 +1,127 @@
+"""Two pictures beside and over each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db.models import Count
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.defaultfilters import filesizeformat
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.views.decorators.http import require_safe
+
+from gallery.exceptions import ImageRejected
+from gallery.models import Image
+from search.duplicates import desk, finding, rendering
+from search.duplicates.forms import MOST
+from search.duplicates.models import Member
+from search.duplicates.pairs import STILL, Matrix, inverse
+from search.duplicates.pictures import Pictures, whole
+from search.duplicates.views import DECIDES, staff
+from search.types import Pixels
+
+VIEWS = (("side", "Side by side"), ("overlay", "Overlay"), ("difference", "Difference"))
+
+
+@require_safe
+@staff()
+def compare(request: HttpRequest, one: int, two: int) -> HttpResponse:
+    first, second = _both(one, two)
+    related = desk.between([one, two])
+    members = Member.objects.filter(image__in=[one, two])
+    group = next((row["group"] for row in members.values("group").annotate(n=Count("pk")) if row["n"] == 2), None)
+    chosen = request.GET.get("view", "")
+    context = {
+        "first": first,
+        "second": second,
+        "relation": desk.relation_of(first, second, related),
+        "group": group,
+        "facts": _facts(first, second),
+        "views": VIEWS,
+        "view": chosen if chosen in dict(VIEWS) else "side",
+        "may_decide": request.user.has_perms(DECIDES),
+    }
+    return render(request, "duplicates/compare.html", context)
+
+
+@require_safe
+@staff()
+def aligned(request: HttpRequest, one: int, two: int) -> HttpResponse:
+    return _drawn(one, two, rendering.aligned)
+
+
+@require_safe
+@staff()
+def difference(request: HttpRequest, one: int, two: int) -> HttpResponse:
+    return _drawn(one, two, rendering.difference)
+
+
+def _both(one: int, two: int) -> tuple[Image, Image]:
+    wanted = [key for key in (one, two) if key <= MOST]
+    images = Image.objects.prefetch_related("tags", "albums").in_bulk(wanted)
+    if len(images) < 2:
+        raise Http404("One of these pictures is no longer there.")
+    return images[one], images[two]
+
+
+def _drawn(one: int, two: int, draw: Callable[[Pixels, Pixels, Matrix], bytes]) -> HttpResponse:
+    first, second = _both(one, two)
+    try:
+        data = draw(whole(first), whole(second), _matrix(first, second))
+    except (OSError, ImageRejected) as error:
+        raise Http404("One of these pictures cannot be read.") from error
+    return HttpResponse(data, content_type="image/webp")
+
+
+def _matrix(first: Image, second: Image) -> Matrix:
+    """How the second lies in the first; as it is, if they are not known to be the same."""
+    lower, upper = sorted([first, second], key=lambda image: image.pk)
+    row = desk.between([first.pk, second.pk]).get((lower.pk, upper.pk))
+    pair = desk.as_pair(row) if row else finding.relate(lower, upper, Pictures(), finding.Clue())
+    if pair is None:
+        return STILL
+    return pair.matrix if first is lower else inverse(pair.matrix)
+
+
+def _facts(first: Image, second: Image) -> list[tuple[str, str, str, int]]:
+    """Label, what is so of the first, of the second, and which of them is better: 1, 2, or 0 for neither."""
+    return [
+        _fact("Size", first, second, lambda image: f"{image.width:,} × {image.height:,}", _pixels),
+        _fact("Format", first, second, lambda image: image.format),
+        _fact("File size", first, second, lambda image: filesizeformat(image.bytes)),
+        _fact("Taken", first, second, lambda image: _when(image.taken_at)),
+        _fact("Camera", first, second, lambda image: image.camera or "–"),
+        _fact("Added", first, second, lambda image: _when(image.created_at), _age),
+        _fact("Tags", first, second, lambda image: ", ".join(tag.name for tag in image.tags.all()) or "–", _tags),
+        _fact("Albums", first, second, lambda image: ", ".join(album.title for album in image.albums.all()) or "–"),
+    ]
+
+
+def _fact(
+    label: str,
+    first: Image,
+    second: Image,
+    say: Callable[[Image], str],
+    measure: Callable[[Image], float] = lambda image: 0,
+) -> tuple[str, str, str, int]:
+    one, two = measure(first), measure(second)
+    return label, say(first), say(second), 0 if one == two else 1 if one > two else 2
+
+
+def _when(moment: datetime | None) -> str:
+    return date_format(timezone.localtime(moment), "DATETIME_FORMAT") if moment else "–"
+
+
+def _pixels(image: Image) -> float:
+    return image.width * image.height
+
+
+def _age(image: Image) -> float:
+    return -image.created_at.timestamp()
+
+
+def _tags(image: Image) -> float:
+    return image.tags.count()

@@ -1,0 +1,18 @@
+from django.urls import path
+
+from search.duplicates import compare_views, trash_views, views
+
+app_name = "duplicates"
+urlpatterns = [
+    path("duplicates/", views.index, name="index"),
+    path("duplicates/find/", views.find, name="find"),
+    path("duplicates/<int:pk>/keep/", views.keep, name="keep"),
+    path("duplicates/<int:pk>/apart/", views.apart, name="apart"),
+    path("duplicates/decisions/<int:pk>/undo/", views.undo, name="undo"),
+    path("duplicates/compare/<int:one>/<int:two>/", compare_views.compare, name="compare"),
+    path("duplicates/compare/<int:one>/<int:two>/aligned.webp", compare_views.aligned, name="aligned"),
+    path("duplicates/compare/<int:one>/<int:two>/difference.webp", compare_views.difference, name="difference"),
+    path("trash/", trash_views.trash, name="trash"),
+    path("trash/restore/", trash_views.restore, name="restore"),
+    path("trash/purge/", trash_views.purge, name="purge"),
+]

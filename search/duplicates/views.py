@@ -1,0 +1,139 @@
+"""The desk: read what is asked, call, render. Staff only; deciding needs the permission to delete pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import InvalidPage
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from gallery.models import Image
+from gallery.views import wants_part
+from imagesite.texts import told
+from search.duplicates import desk, services, tasks
+from search.duplicates.exceptions import DeskError
+from search.duplicates.forms import ChoiceForm, DeskForm
+from search.duplicates.models import Decision
+from search.jobs import send
+
+View = Callable[..., HttpResponseBase]
+
+
+def staff(*permissions: str) -> Callable[[View], View]:
+    """For staff who have these permissions; others are asked to log in, or refused."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            user: Any = request.user
+            if not user.is_staff or not user.has_perms(permissions):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        guarded: View = never_cache(login_required(checked))
+        return guarded
+
+    return decorate
+
+
+DECIDES = ("gallery.change_image", "gallery.delete_image")
+
+
+@require_safe
+@staff()
+def index(request: HttpRequest) -> HttpResponse:
+    form = DeskForm(request.GET)
+    if not form.is_valid():
+        raise Http404("There is no such page of the desk.")
+    relation, start = form.cleaned_data["relation"], form.cleaned_data["page"]
+    try:
+        page = desk.page_of(relation, start)
+    except InvalidPage as error:
+        raise Http404(str(error)) from error
+    user: Any = request.user
+    context = {
+        "page": page,
+        "relation": relation,
+        "first": not start,
+        "counts": desk.counts(),
+        "status": desk.status(),
+        "last": desk.last_decision(user),
+        "may_decide": user.has_perms(DECIDES),
+    }
+    return render(request, "duplicates/index.html", context)
+
+
+@require_POST
+@staff(*DECIDES)
+def keep(request: HttpRequest, pk: int) -> HttpResponse:
+    return _decide(request, "image", lambda image, user: services.keep(group_id=pk, image_id=image, user=user))
+
+
+@require_POST
+@staff(*DECIDES)
+def apart(request: HttpRequest, pk: int) -> HttpResponse:
+    return _decide(request, "only", lambda image, user: services.set_apart(group_id=pk, image_id=image, user=user))
+
+
+@require_POST
+@staff(*DECIDES)
+def undo(request: HttpRequest, pk: int) -> HttpResponse:
+    try:
+        services.undo(decision_id=pk)
+    except DeskError as error:
+        return _told(request, told(str(error)), 409)
+    return _told(request, _("Undone."), 200)
+
+
+@require_POST
+@staff()
+def find(request: HttpRequest) -> HttpResponse:
+    send(tasks.find)
+    return _told(request, _("Looking for duplicates among new pictures."), 200)
+
+
+def _decide(request: HttpRequest, field: str, call: Callable[[Any, Any], Decision]) -> HttpResponse:
+    """Decide by what a field of the form says; a script gets the line that takes the group's place."""
+    form = ChoiceForm(request.POST)
+    if not form.is_valid() or (field == "image" and form.cleaned_data["image"] is None):
+        return _told(request, _("Choose a picture of the group."), 400)
+    try:
+        decision = call(form.cleaned_data[field], request.user)
+    except DeskError as error:
+        return _told(request, told(str(error)), 409)
+    if wants_part(request):
+        kept = Image.everything.filter(pk=decision.kept or 0).first()
+        return render(request, "duplicates/_decided.html", {"decision": decision, "kept": kept})
+    return _told(request, _sentence(decision), 200)
+
+
+def _sentence(decision: Decision) -> str:
+    if decision.kind == Decision.Kind.APART:
+        return _("Remembered: not duplicates.")
+    moved = len(decision.trashed)
+    said = ngettext(
+        "Kept one; %(count)s picture is in the trash.", "Kept one; %(count)s pictures are in the trash.", moved
+    )
+    return said % {"count": moved}
+
+
+def _told(request: HttpRequest, text: str, status: int) -> HttpResponse:
+    """The text alone for a script, else back on the page that was asked from."""
+    if wants_part(request):
+        return render(request, "duplicates/_told.html", {"text": text}, status=status)
+    (messages.success if status == 200 else messages.error)(request, text)
+    back = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    return redirect(back if safe else reverse("duplicates:index"))

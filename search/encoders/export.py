@@ -1,0 +1,95 @@
+"""From torch to ONNX. Only making a model comes here; what serves the site never imports torch."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.encoders.base import unit
+from search.encoders.exceptions import EncoderNotMade
+from search.encoders.network import Network
+
+OUTPUT = "features"
+LARGEST_FILE = 1_500_000_000  # bytes; an ONNX file itself ends at 2 GiB, larger weights go beside it
+LEAST_COSINE = 0.9999
+
+
+def needed(module: str) -> Any:
+    """The imported module; if it is not installed, EncoderNotMade with the one command that installs it."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise EncoderNotMade(
+            f"Making this model needs {error.name or module}, which is not installed (running models does not). "
+            f"Run once: {sys.executable} -m pip install -r requirements.txt"
+        ) from error
+
+
+@contextmanager
+def reading_weights(file: Path, model: str) -> Iterator[None]:
+    """Whatever a loader says inside of a file that is damaged, no checkpoint, or another model's: EncoderNotMade."""
+    damaged = needed("safetensors").SafetensorError
+    loaders = (RuntimeError, LookupError, TypeError, ValueError, AttributeError, AssertionError, EOFError)
+    try:
+        yield
+    except (damaged, UnpicklingError, *loaders) as error:
+        problem = " ".join(str(error).split())[:300]
+        raise EncoderNotMade(f"{file.name} does not hold weights of {model}: {problem}") from error
+
+
+def write_onnx(network: Any, example: Any, given: str, path: Path, weights_sha256: str) -> None:
+    """Write a torch module's forward, for batches of any size, as ``given`` -> "features"."""
+    torch = needed("torch")
+    needed("onnxscript")
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            network.eval(),
+            (example,),
+            input_names=[given],
+            output_names=[OUTPUT],
+            dynamic_shapes=({0: torch.export.Dim("n", min=1)},),
+            dynamo=True,
+            verbose=False,
+        )
+    _plain(program.model, weights_sha256)
+    weights = sum(value.const_value.nbytes for value in program.model.graph.initializers.values())
+    program.save(str(path), external_data=weights > LARGEST_FILE)
+
+
+def _plain(model: Any, weights_sha256: str) -> None:
+    """Drop notes on where the code stood: the same model gives the same bytes on every machine.
+
+    The weights' checksum goes in, because a file whose weights lie beside it is known by its own bytes only.
+    """
+    model.doc_string = f"weights {weights_sha256}"
+    model.metadata_props.clear()
+    model.graph.metadata_props.clear()
+    for node in model.graph.all_nodes():
+        node.metadata_props.clear()
+        for value in node.outputs:
+            value.metadata_props.clear()
+
+
+def compare(reference: Callable[[Any], Any], path: Path, given: str, inputs: NDArray[Any]) -> NDArray[np.float32]:
+    """The file's features of ``inputs``; EncoderNotMade if they are not the torch model's own."""
+    torch = needed("torch")
+    with torch.no_grad():
+        expected = unit(reference(torch.from_numpy(inputs)).float().numpy())
+    features = Network(path, str(path)).run({given: inputs})
+    cosines = (expected * unit(features)).sum(axis=1)
+    if not cosines.min() >= LEAST_COSINE:
+        raise EncoderNotMade(
+            f"The exported model does not answer as the original does (cosine {cosines.min():.5f}); it is not used. "
+            "Other versions of torch and onnxscript may do better."
+        )
+    return features

@@ -1,0 +1,119 @@
+"""The connection to Milvus that a process has: made on first use, given up when it fails, and tried again."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, cast
+
+from search.exceptions import SpaceUnavailable
+
+log = logging.getLogger(__name__)
+
+ANSWER = 1.0  # seconds that a search may take, and that connecting may
+WORK = 60.0  # seconds for changes, and for making a collection
+PAUSE = 1.0  # seconds in which a server that did not answer is not asked again
+LOST = "The vector database has lost this index. It is built again from what is stored."
+GONE = frozenset({4, 100})  # what different servers call a collection that is not there
+
+
+def _unconfigured() -> tuple[str, str]:
+    return "http://127.0.0.1:19530", "imagesite"
+
+
+_where: Callable[[], tuple[str, str]] = _unconfigured
+
+
+def configure(where: Callable[[], tuple[str, str]]) -> None:
+    """Say where Milvus is, and what the names of this site's collections begin with: letters, digits, no ``__``."""
+    global _where
+    _where = where
+
+
+@dataclass
+class _Connection:
+    client: Any = None
+    uri: str = ""
+    process: int = 0
+    silent_until: float = 0.0
+
+
+_now, _lock = _Connection(), threading.Lock()
+
+
+def prefix() -> str:
+    return _where()[1]
+
+
+def ask(name: str, *arguments: object, timeout: float = ANSWER, **options: object) -> Any:
+    """Call a method of pymilvus' client. Raises SpaceUnavailable with the reason."""
+    return _answered(name, lambda client: getattr(client, name)(*arguments, timeout=timeout, **options))
+
+
+def clock() -> int:
+    """A time stamp of now by the server's clock, later than those of all that it has done. Raises SpaceUnavailable."""
+    # Deletions come back without one, and no public call gives it.
+    return int(_answered("clock", lambda client: client._get_connection().alloc_timestamp(timeout=ANSWER)))
+
+
+def _answered(name: str, call: Callable[[Any], Any]) -> Any:
+    from grpc import RpcError
+    from pymilvus import MilvusException
+
+    try:
+        return call(_client())
+    except (MilvusException, RpcError) as error:
+        code = getattr(error, "code", None)
+        if code in GONE:
+            raise SpaceUnavailable(LOST) from error
+        if not _refused(code):
+            _give_up()
+        log.warning("Milvus, %s: %s", name, error)
+        raise away() from error
+
+
+def away() -> SpaceUnavailable:
+    return SpaceUnavailable(
+        "The vector database does not answer. New pictures are kept, and are found when it is back."
+    )
+
+
+def _refused(code: object) -> bool:
+    """Whether a server has answered, if only with an error; otherwise it is not there."""
+    from pymilvus.exceptions import ErrorCode
+
+    return isinstance(code, int) and code > 0 and code not in (2, int(ErrorCode.RATE_LIMIT))
+
+
+def _client() -> Any:
+    """This process's client; a forked process must not use its parent's."""
+    from pymilvus import MilvusClient, MilvusException
+
+    with _lock:
+        uri, process = _where()[0], os.getpid()
+        if _now.client is not None and (_now.uri, _now.process) == (uri, process):
+            return _now.client
+        if (_now.uri, _now.process) == (uri, process) and monotonic() < _now.silent_until:
+            raise away()
+        _now.uri, _now.process, _now.client = uri, process, None
+        # It logs every failure with a traceback; ours say what it means.
+        logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
+        try:
+            _now.client = cast(Any, MilvusClient)(uri, timeout=ANSWER, dedicated=True)
+        except MilvusException as error:
+            _now.silent_until = monotonic() + PAUSE
+            raise away() from error
+        return _now.client
+
+
+def _give_up() -> None:
+    """The next call after a pause connects anew: gRPC itself would wait longer and longer."""
+    with _lock:
+        client, _now.client = _now.client, None
+        _now.silent_until = monotonic() + PAUSE
+    if client is not None:
+        client.close()

@@ -1,0 +1,43 @@
+"""Indexes whose rows all processes share: how far the rows may be ahead of a snapshot, and of which history they are.
+
+A worker notes with the rows up to which moment it is about to change them. Where the database does not know that
+moment, it was restored from a backup, and the rows are of a future that never was: they are made anew.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from search.exceptions import SpaceUnavailable
+from search.indexes import INDEXES, index_class
+from search.indexes.base import Index
+from search.models import Moment
+
+log = logging.getLogger(__name__)
+
+
+def shared_kinds() -> list[str]:
+    return [name for name in INDEXES if index_class(name).shared]
+
+
+def note_moment(index: Index, moment: Moment) -> None:
+    """Call before changes up to this moment are made. Raises SpaceUnavailable."""
+    if index.shared:
+        index.note(f"{moment.sequence} {moment.token}")
+
+
+def noted_moment(index: Index) -> Moment:
+    """Up to where rows may have been changed; the beginning if nothing is noted. Raises SpaceUnavailable."""
+    sequence, _, token = index.noted().partition(" ")
+    return Moment(int(sequence or 0), token)
+
+
+def drop_unnamed(space: str, kinds: Iterable[str], folders: Iterable[Path]) -> None:
+    """Drop the rows of a space that no snapshot names; a server that is away keeps them until the next time."""
+    kept = list(folders)
+    for kind in set(kinds) & set(shared_kinds()):
+        with suppress(SpaceUnavailable):
+            index_class(kind).keep_only(space, kept)

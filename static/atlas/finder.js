@@ -1,0 +1,114 @@
+// Search on the map, and what is done with a selection.
+"use strict";
+
+const MOST_LIT = 60;
+
+class Finder {
+  // Search: what is found lights up where it lies.
+  constructor(desk) {
+    Object.assign(this, { desk, atlas: desk.atlas, view: desk.view, part: desk.part, data: desk.root.dataset });
+    const form = this.part(".map-search");
+    form.addEventListener("submit", (event) => { event.preventDefault(); this.searchWords(form.elements.q.value.trim()); });
+    form.elements.q.addEventListener("search", () => { if (!form.elements.q.value) this.clear(); });
+    form.elements.file.addEventListener("change", () => { if (form.elements.file.files.length) this.searchPicture(form.elements.file.files[0]); });
+    this.part(".unlight").addEventListener("click", () => this.clear());
+    receiveFiles(([file]) => this.searchPicture(file));
+  }
+
+  async searchWords(words) {
+    if (!words) return this.clear();
+    const query = new URLSearchParams({ q: words, limit: MOST_LIT });
+    const answer = await this.desk.ask(`${this.data.text}?${query}`);
+    if (!answer) return;
+    if (answer.results.length) return this.lightFound(answer);
+    const titled = await this.desk.ask(`${this.data.images}?${new URLSearchParams({ q: words })}`);
+    if (titled?.results.length) return this.lightUp(titled.results.map(({ id }) => id), true);
+    this.lightUp([]);
+    this.desk.say(Object.values(answer.skipped)[0] ?? told("Nothing found for “{words}”.", { words }));
+  }
+
+  async searchPicture(file) {
+    const body = new FormData();
+    body.set("file", file);
+    body.set("limit", MOST_LIT);
+    const answer = await this.desk.ask(this.data.byPicture, { method: "POST", body, headers: this.desk.token() });
+    if (answer) this.lightFound(answer);
+    this.part(".map-search").elements.file.value = "";
+  }
+
+  lightFound({ results }) {
+    const alike = results.filter(({ score }) => score >= Math.max(0.1, results[0].score / 3));
+    this.lightUp((alike.length ? alike : results.slice(0, 12)).map(({ image }) => image.id));
+  }
+
+  lightUp(ids, byTitle = false) {
+    const { atlas, view } = this;
+    const rows = atlas.light(ids);
+    this.part(".found").hidden = !rows.length;
+    this.part(".found span").textContent = byTitle ? counted("{n} picture found by title", "{n} pictures found by title", rows.length) : counted("{n} picture found", "{n} pictures found", rows.length);
+    announce(this.part(".found span").textContent);
+    if (!rows.length) return;
+    this.part(".said").textContent = "";
+    const [left, top] = view.toMap(0, 0);
+    const [right, bottom] = view.toMap(view.width, view.height);
+    const { x, y } = atlas.places;
+    if (!rows.slice(0, 12).every((i) => x[i] > left && x[i] < right && y[i] > top && y[i] < bottom)) {
+      const best = rows.slice(0, 12);
+      const [xs, ys] = [best.map((i) => x[i]), best.map((i) => y[i])];
+      view.fit(Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys));
+    }
+  }
+
+  clear() {
+    this.atlas.light([]);
+    this.part(".found").hidden = true;
+    this.part(".map-search").elements.q.value = "";
+    this.part(".said").textContent = "";
+  }
+}
+
+class Picker {
+  // Selection: ids go with every form of the bar.
+  constructor(desk) {
+    Object.assign(this, { desk, atlas: desk.atlas, view: desk.view, part: desk.part });
+    const bar = this.part(".picked");
+    this.part(".unpick").addEventListener("click", () => this.select([]));
+    for (const form of bar.querySelectorAll("form")) {
+      form.addEventListener("formdata", ({ formData }) => formData.set("ids", this.atlas.idsOf(this.atlas.picked).join(",")));
+      if (form.dataset.answer) form.addEventListener("submit", (event) => { event.preventDefault(); this.send(form); });
+    }
+  }
+
+  selectSeen() {
+    const { view } = this;
+    this.select([...this.atlas.places.within(...view.toMap(0, 0), ...view.toMap(view.width, view.height))]);
+  }
+
+  select(rows) {
+    if (!rows.length && !this.atlas.picked.length) return;
+    this.atlas.pick(rows);
+    this.part(".picked").hidden = !rows.length;
+    this.part(".picked .count").textContent = counted("{n} picture selected", "{n} pictures selected", rows.length);
+    announce(this.part(".picked .count").textContent);
+    if (rows.length && this.atlas.lasso.on) this.desk.setLasso(false);
+  }
+
+  async send(form) {
+    const options = { method: "POST", body: new FormData(form), headers: this.desk.token() };
+    if (form.dataset.answer === "message") {
+      const answer = await this.desk.ask(form.action, options);
+      if (!answer) return;
+      this.desk.say(answer.message);
+      form.reset();
+      return form.closest("details")?.removeAttribute("open");
+    }
+    const answer = await fetch(form.action, options).catch(() => null);
+    if (!answer?.ok) return this.desk.say((await answer?.json().catch(() => null))?.message ?? told("That did not work. Please try again."));
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    this.desk.panel.hidden = false;
+    const content = document.createElement("div");
+    content.append(...page.body.childNodes);
+    this.desk.show(told("Like these"), content);
+    this.desk.finder.lightUp(this.desk.idsIn(content));
+  }
+}

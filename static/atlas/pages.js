@@ -1,0 +1,172 @@
+// Small pictures in a bounded number of textures: pages of many from the site, and single ones put together here.
+"use strict";
+
+const SIDE = 1024; // of a page, pixels
+const SENT = [16, 32, 64, 128]; // sides of a cell on pages that the site draws
+const SINGLE = [256, 512]; // sides of a cell on pages that are put together from single pictures
+const AT_ONCE = 6; // requests under way
+const PAUSE = 5000; // milliseconds before what failed is asked for again
+
+const slotsOf = (level) => (SIDE / level) ** 2;
+
+const keyOf = (level, number) => level * 2 ** 32 + number;
+
+// Left and top of each cell of a page, 0..1, by level: even bits of a slot are the column, odd ones the row.
+const CELLS = Object.fromEntries([...SENT, ...SINGLE].map((level) => {
+  const cells = new Float32Array(2 * slotsOf(level));
+  for (let slot = 0; slot < slotsOf(level); slot++) {
+    for (let bit = 0; slot >> (2 * bit); bit++) {
+      cells[2 * slot] += ((slot >> (2 * bit)) & 1) << bit;
+      cells[2 * slot + 1] += ((slot >> (2 * bit + 1)) & 1) << bit;
+    }
+  }
+  return [level, cells.map((at) => at * level / SIDE)];
+}));
+
+class Pages {
+  // `load(layer, x, y, bitmap)` puts a bitmap into a texture; `changed()` asks for another frame.
+  constructor(layers, load, changed) {
+    Object.assign(this, { load, changed, addresses: {}, picture: null });
+    this.free = Array.from({ length: layers }, (_, layer) => layer);
+    this.capacity = layers;
+    this.held = new Map();
+    this.queue = [];
+    this.ready = [];
+    this.busy = 0;
+    this.frame = 0;
+    this.failed = new Map();
+  }
+
+  // `addresses`: level -> address of each page; `picture(id, size)`: address of a single one.
+  show(addresses, picture) {
+    for (const [key, page] of this.held) {
+      if (page.address && addresses[page.level]?.[page.number] !== page.address) this.drop(key);
+    }
+    Object.assign(this, { addresses, picture });
+  }
+
+  // The finest level that is needed for pictures of so many pixels, if what is seen of it fits into the textures.
+  levelFor(pixels, rows, places) {
+    const levels = [...SENT, ...SINGLE];
+    let at = levels.findIndex((level) => level >= pixels * 0.8);
+    if (at < 0) at = levels.length - 1;
+    for (; at > 0; at--) {
+      const size = slotsOf(levels[at]);
+      const pages = new Set();
+      for (const i of rows) {
+        pages.add(Math.floor(places.slots[i] / size));
+        if (pages.size > this.capacity - 4) break;
+      }
+      if (pages.size <= this.capacity - 4) break;
+    }
+    return levels[at];
+  }
+
+  begin() { this.frame++; this.queue.length = 0; }
+
+  // Where a slot's picture is: writes layer, left, top and size (0..1) to `into`; layer -1 while nothing is there.
+  find(slot, id, level, into) {
+    const wanted = this.page(level, Math.floor(slot / slotsOf(level)), slot, id);
+    if (this.write(wanted, slot, level, into)) return;
+    for (let coarser = level / 2; coarser >= SENT[0]; coarser /= 2) {
+      const page = this.held.get(keyOf(coarser, Math.floor(slot / slotsOf(coarser))));
+      if (this.write(page, slot, coarser, into)) return;
+    }
+    into[0] = -1;
+  }
+
+  write(page, slot, level, into) {
+    if (!page || !(page.single ? page.cells.get(slot) === true : page.loaded)) return false;
+    page.seen = this.frame;
+    const at = 2 * (slot % slotsOf(level));
+    into[0] = page.layer;
+    into[1] = CELLS[level][at];
+    into[2] = CELLS[level][at + 1];
+    into[3] = level / SIDE;
+    return true;
+  }
+
+  // A page that is wanted now; it is asked for if it is not held.
+  page(level, number, slot, id) {
+    const key = keyOf(level, number);
+    const page = this.held.get(key) ?? this.hold(key, level, number);
+    if (!page) return undefined;
+    page.seen = this.frame;
+    if (page.single) {
+      if (!page.cells.has(slot)) this.queue.push({ page, slot, address: this.picture(id, level) });
+    } else if (!page.loaded && !page.asked && page.queued !== this.frame) {
+      page.queued = this.frame;
+      this.queue.push({ page, address: page.address });
+    }
+    return page;
+  }
+
+  hold(key, level, number) {
+    const single = SINGLE.includes(level);
+    const address = single ? null : this.addresses[level]?.[number];
+    const layer = single || address ? this.room() : undefined;
+    if (layer === undefined) return undefined;
+    const page = { level, number, address, single, layer, loaded: false, asked: false, cells: new Map() };
+    this.held.set(key, page);
+    return page;
+  }
+
+  room() {
+    if (this.free.length) return this.free.pop();
+    let oldest = null;
+    for (const [key, page] of this.held) {
+      if (page.seen < this.frame && (!oldest || page.seen < oldest[1].seen)) oldest = [key, page];
+    }
+    if (!oldest) return undefined;
+    this.drop(oldest[0]);
+    return this.free.pop();
+  }
+
+  drop(key) {
+    const page = this.held.get(key);
+    page.dropped = true;
+    this.held.delete(key);
+    this.free.push(page.layer);
+  }
+
+  // At the end of a frame: one bitmap into its texture, and further requests.
+  work() {
+    const next = this.ready.shift();
+    if (next) {
+      const { page, slot, bitmap } = next;
+      if (!page.dropped) {
+        const at = slot === undefined ? 0 : 2 * (slot % slotsOf(page.level));
+        this.load(page.layer, CELLS[page.level][at] * SIDE, CELLS[page.level][at + 1] * SIDE, bitmap);
+        if (slot === undefined) page.loaded = true;
+        else page.cells.set(slot, true);
+        this.changed();
+      }
+      bitmap.close();
+      if (this.ready.length) this.changed();
+    }
+    while (this.busy < AT_ONCE && this.queue.length) this.ask(this.queue.shift());
+  }
+
+  async ask({ page, slot, address }) {
+    if (page.dropped || (slot === undefined ? page.asked : page.cells.has(slot))) return;
+    if (performance.now() < (this.failed.get(address) ?? 0)) return;
+    if (slot === undefined) page.asked = true;
+    else page.cells.set(slot, false);
+    this.busy++;
+    try {
+      const answer = await fetch(address);
+      if (!answer.ok) throw new Error(`${answer.status} ${address}`);
+      const size = slot === undefined ? SIDE : page.level;
+      const bitmap = await createImageBitmap(await answer.blob(), { resizeWidth: size, resizeHeight: size, resizeQuality: "medium" });
+      this.ready.push({ page, slot, bitmap });
+    } catch {
+      // The colour of the picture stands for it, or a coarser one; it is asked for again later.
+      this.failed.set(address, performance.now() + PAUSE);
+      page.asked = false;
+      page.cells.delete(slot);
+      setTimeout(this.changed, PAUSE + 100);
+    }
+    this.busy--;
+    this.changed();
+  }
+}
