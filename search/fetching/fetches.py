@@ -55,9 +55,9 @@ def run(fetch_id: int) -> None:
         _note(fetch_id, state=Fetch.State.DONE)
 
 
-def command(name: str) -> list[str]:
+def command(*names: str) -> list[str]:
     """The command line; a name that begins with a dash is no option."""
-    return [sys.executable, str(settings.BASE_DIR / "manage.py"), "fetch_models", "--no-color", "--", name]
+    return [sys.executable, str(settings.BASE_DIR / "manage.py"), "fetch_models", "--no-color", "--", *names]
 
 
 def _note(fetch_id: int, **changed: object) -> None:

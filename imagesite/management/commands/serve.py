@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
@@ -18,8 +19,11 @@ from django.core.management import BaseCommand, CommandError, call_command
 from django.db import connections
 
 from gallery import samples
+from imagesite import first_encoders
 from imagesite.management import startup
 from imagesite.management.supervisor import Child, Supervisor
+from search.encoders import DEFAULTS
+from search.fetching import fetches
 from search.warmup import warm_up
 
 # What listens on every address is reached at the machine's own.
@@ -59,10 +63,20 @@ class Command(BaseCommand):
         call_command("migrate", interactive=False, verbosity=0)
         startup.collect_static_files()
         warm_up(networks=False)  # kernels stay on disk; a network would only take up this process's memory
+        self._make_models()
         if not no_samples and samples.wanted():
             self._say("Loading the sample gallery.")
             samples.load()
         connections.close_all()  # forked children must not share them
+
+    def _make_models(self) -> None:
+        """The default ones, so that words find pictures from the first moment; workers fetch what settings ask for."""
+        if missing := [name for name in first_encoders.missing() if name in DEFAULTS]:
+            self._say("Making the models that see and read (once).")
+            # Beside this process, which lives long and would keep the memory.
+            made = subprocess.run(fetches.command(*missing), capture_output=True, text=True, check=False)  # noqa: S603
+            if made.returncode:
+                self._say(f"Without them, for now: {made.stderr.strip()}")
 
     def _announcement(self, host: str, port: int) -> Callable[[], None]:
         return partial(
