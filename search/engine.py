@@ -15,6 +15,8 @@ from search.fusion import Ranking, alone, fuse
 from search.live import View, live
 from search.methods import METHODS, get_method
 from search.methods.base import Method, Picture, Verified
+from search.models import Space
+from search.spaces import rows_of
 from search.types import Evidence, Keys, Pixels, Query, Result
 
 log = logging.getLogger(__name__)
@@ -56,11 +58,11 @@ def query_by_features(features: Mapping[tuple[str, str], bytes], method: str = A
 
 def query_by_text(text: str, method: str = ALL) -> Query:
     """A query by words, for the spaces that know words. Raises BadQuery if the one that is named does not."""
-    spaces = [space for space in spaces_of(method) if get_method(space).words]
-    if not spaces:
+    asked = [space for space in spaces_of(method) if get_method(space).words]
+    if not asked:
         raise BadQuery(f"“{METHODS[method][0]}” knows no words. Search by meaning, or by a picture.")
     rows, versions, missing = {}, {}, dict[str, str]()
-    for space in spaces:
+    for space in asked:
         with _admitting(space, missing):
             way = live(space).view().method
             rows[space], versions[space] = way.read(text), way.version
@@ -77,10 +79,10 @@ def search(query: Query, *, method: str = ALL, limit: int = 20, allowed: Keys | 
     started = perf_counter()
     skipped = {space: query.missing[space] for space in spaces_of(method) if space in query.missing}
     rankings: dict[str, Ranking] = {}
-    for space in spaces_of(method):
+    for space, row in rows_of(spaces_of(method)).items():
         if space in query.rows:
             with _admitting(space, skipped):
-                view = _view(space, query)
+                view = _view(row, query)
                 rankings[space] = _ranking(view, space, query, max(limit, DEPTH if method == ALL else 0), allowed)
                 skipped |= {space: view.problem} if view.problem else {}
     hits = fuse(rankings) if method == ALL else alone(rankings.get(method, {}), method)
@@ -100,13 +102,13 @@ def _admitting(space: str, skipped: dict[str, str]) -> Iterator[None]:
 
 
 def _query(
-    spaces: Iterable[str], feature: Callable[[str, Method], bytes], exclude: frozenset[int] = frozenset()
+    asked: Iterable[str], feature: Callable[[str, Method], bytes], exclude: frozenset[int] = frozenset()
 ) -> Query:
     """A query by features, each of the version that answers in this process now."""
     rows, stored, versions, missing = {}, {}, {}, dict[str, str]()
-    for space in spaces:
+    for space, row in rows_of(asked).items():
         with _admitting(space, missing):
-            way = live(space).view().method
+            way = live(space).view(row).method
             data = feature(space, way)
             if not data or not way.fits(data):
                 raise SpaceUnavailable(AT_WORK)
@@ -114,10 +116,10 @@ def _query(
     return Query(rows, missing, exclude, stored, versions)
 
 
-def _view(space: str, query: Query) -> View:
+def _view(row: Space, query: Query) -> View:
     """What is known of a space. Raises SpaceUnavailable if the query is of another version."""
-    view = live(space).view()
-    if query.versions.get(space, view.method.version) != view.method.version:
+    view = live(row.name).view(row)
+    if query.versions.get(row.name, view.method.version) != view.method.version:
         raise SpaceUnavailable(CHANGED)
     return view
 

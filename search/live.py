@@ -16,6 +16,7 @@ from django.db import connection
 from numpy.typing import NDArray
 
 from search import snapshots, spaces
+from search.exceptions import SpaceUnavailable
 from search.history import apply, changes, follows
 from search.indexes.base import Index
 from search.methods.base import Method
@@ -90,12 +91,13 @@ class LiveSpace:
         self._lock = threading.Lock()
         self._loading: threading.Thread | None = None
 
-    def view(self) -> View:
+    def view(self, row: Space | None = None) -> View:
         """The space as of now: everything committed before this call is in it. Raises SpaceUnavailable.
 
-        When another version or snapshot is to answer, it is loaded beside, and the old one goes on until then.
+        Who has just read the row of the space hands it over. When another version or snapshot is to answer, it is
+        loaded beside, and the old one goes on until then.
         """
-        view, row = self._view, spaces.row_of(self.space)
+        view, row = self._view, row or spaces.row_of(self.space)
         if view and view.moment == row.moment and _is_of(view, row):
             return view
         with self._lock:
@@ -135,6 +137,8 @@ class LiveSpace:
             fresh = _caught_up(self.space, fresh, spaces.row_of(self.space).moment)
             with self._lock:
                 self._view = fresh
+        except SpaceUnavailable as error:
+            log.warning("Space %s cannot be loaded: %s", self.space, error)
         finally:
             connection.close()
 

@@ -77,6 +77,18 @@ def test_the_same_picture_in_every_space_scores_next_to_one_and_nothing_scores_m
     assert all(hit.distance == pytest.approx(1 - hit.score) for hit in hits)
 
 
+def test_what_knows_kinds_says_less_of_which_picture_it_is() -> None:
+    one, other = {1: 0.4} | crowd(0.7, 0.01), {2: 0.4} | crowd(0.7, 0.01)
+    keys = [hit.key for hit in fuse({"semantic": measured(one, 1.0), "color": measured(other, 1.0)})]
+    assert keys[0] == 2
+    assert keys.index(1) > 1
+
+
+def test_a_space_that_is_asked_alone_has_its_full_say() -> None:
+    ranking = measured({1: 0.4} | crowd(0.7, 0.01), 1.0)
+    assert fuse({"semantic": ranking, "local": {}})[0].score == fuse({"color": ranking})[0].score
+
+
 def test_a_space_with_a_single_picture_is_heard() -> None:
     hits = fuse({"a": {5: Evidence(1, 0.0, 1.0)}, "b": {6: Evidence(1, 0.5, 0.3)}})
     assert [hit.key for hit in hits] == [5, 6]
