@@ -74,6 +74,7 @@ def test_keys_are_explained_and_lead_to_comparing(visit):
     page.keyboard.press("Escape")
     page.keyboard.press("c")
     expect(page.get_by_role("heading", level=1)).to_have_text("Recompressed")
+    page.wait_for_load_state()  # keys are read by a script, which comes after the page
     page.keyboard.press("ArrowRight")
     slider = page.get_by_label("How much of B is shown")
     upper = page.locator(".upper")
