@@ -11,19 +11,18 @@ from search.methods import METHODS, get_method
 from search.methods.base import Method, Picture
 from search.methods.encoded import Encoded
 from search.snapshots import new_index
-from search.spaces import serving
 
 
 def warm_up(*, networks: bool = True) -> None:
     """Run each method and its index once. numba keeps the machine code on disk, so only the first ever is slow.
 
-    A space without a model is passed over, and so are those with one unless ``networks``.
+    A space without a model is passed over, and so are those with one unless ``networks``. The database is not asked.
     """
     picture = Picture(np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8))
     for space in METHODS:
         with suppress(SpaceUnavailable):
             if networks or not isinstance(get_method(space), Encoded):
-                _run(space, serving(space), picture)
+                _run(space, get_method(space), picture)
 
 
 def _run(space: str, method: Method, picture: Picture) -> None:

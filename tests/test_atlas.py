@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from gallery.models import Album, Image
 from gallery.services import delete_images, update_image
-from search.atlas import making, naming, pages, selection, services
+from search.atlas import making, naming, pages, services
 from search.atlas.models import Layout, Page, Point
 from search.atlas.places import browser_bytes, etag, serving, shown
 from search.atlas.poster import LARGEST, Poster
@@ -543,7 +543,7 @@ def test_a_selection_can_be_taken_along(client, worker):
 
 def test_a_zip_that_is_too_large_is_refused(client, worker, monkeypatch):
     [image] = fill(worker, 1)
-    monkeypatch.setattr(selection, "LARGEST_ZIP", 10)
+    monkeypatch.setattr("gallery.selection.LARGEST_ZIP", 10)
     assert client.post("/map/export/", {"ids": image.pk, "format": "zip"}).status_code == 400
 
 

@@ -27,6 +27,7 @@ def crowd(nearest: float, step: float) -> dict[int, float]:
 # Half of the neighbours by colour, and all those by hash, are what chance gives.
 COLOURS = measured({1: 0.9} | crowd(0.3, 0.02), 1.14)
 HASHES = measured({1: 6.0} | crowd(88, 0.5), 96)
+IDENTICAL = {500: Evidence(1, 0.0, 1.0)} | {3000 + i: Evidence(2 + i, 1.0, 0.1) for i in range(60)}
 VERIFIED = {1: Evidence(1, 1e-9, 1 - 1e-9)} | {2000 + i: Evidence(2 + i, 0.95, 0.05) for i in range(60)}
 KINDS = measured({1: 1.2} | crowd(0.5, 0.01), 1.3)
 
@@ -43,11 +44,15 @@ def test_a_picture_that_two_spaces_put_first_comes_before_those_that_one_does() 
     assert set(hits[0].methods) == {"a", "b"}
 
 
-@pytest.mark.parametrize("proof", [VERIFIED, HASHES], ids=["geometry", "tiny hash distance"])
-def test_proof_in_one_space_is_worth_more_than_ranks_in_others(proof: Ranking) -> None:
-    hits = fuse({"proof": proof, "color": COLOURS, "neural": KINDS})
+@pytest.mark.parametrize("space, proof", [("local", VERIFIED), ("phash", HASHES)])
+def test_proof_in_one_space_is_worth_more_than_ranks_in_others(space: str, proof: Ranking) -> None:
+    hits = fuse({space: proof, "color": COLOURS, "neural": KINDS})
     assert hits[0].key == 1
     assert hits[0].score > 0.9
+
+
+def test_a_verified_match_beats_another_that_is_the_same_to_all_that_may_err() -> None:
+    assert fuse({"local": VERIFIED, "color": IDENTICAL, "neural": IDENTICAL, "semantic": IDENTICAL})[0].key == 1
 
 
 def test_a_blind_space_changes_nothing() -> None:

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks.edits import EDITS
+from gallery.decoding import decode
 from search.exceptions import SpaceUnavailable
 from search.local import features, records
 from search.local.placement import Placement, matched, placement
@@ -231,3 +232,33 @@ def test_perspective_is_recovered_to_two_percent_of_the_width(seed: int) -> None
     truth = cv2.getPerspectiveTransform(corners, moved)
     seen = np.asarray(cv2.warpPerspective(pixels, truth, (640, 480)), np.uint8)
     assert corner_error(pixels, seen, np.asarray(truth)) < 0.02
+
+
+def full_size_homography(one: Pixels, other: Pixels) -> NDArray[np.float64]:
+    """The plain way, with thousands of keypoints and all pixels."""
+    finder = cv2.SIFT.create(6000)
+    (points, codes), (others, other_codes) = (
+        finder.detectAndCompute(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), None) for pixels in (one, other)
+    )
+    pairs = [a for a, b in cv2.BFMatcher().knnMatch(codes, other_codes, k=2) if a.distance < 0.7 * b.distance]
+    start = np.array([points[pair.queryIdx].pt for pair in pairs], np.float32)
+    end = np.array([others[pair.trainIdx].pt for pair in pairs], np.float32)
+    found, _ = cv2.findHomography(start, end, cv2.USAC_MAGSAC, 1.0, None, 5000, 0.9999)
+    return np.asarray(found, np.float64)
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="the shared pictures are not here")
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("warp/original.jpg", "warp/warped.jpg"),
+        ("opencv/box.png", "opencv/box_in_scene.png"),
+        ("opencv/ela_original.jpg", "opencv/ela_modified.jpg"),
+        ("opencv/basketball1.png", "opencv/basketball2.png"),
+        ("pdq/bridge-mods/aaa-orig.jpg", "pdq/bridge-mods/blur-a-lot.jpg"),
+    ],
+    ids=lambda names: names[1].rpartition("/")[2],
+)
+def test_photographs_of_the_same_thing_are_placed_to_two_percent_of_the_width(names: tuple[str, str]) -> None:
+    one, other = (decode((DATA / "pairs" / name).read_bytes()).pixels for name in names)
+    assert corner_error(one, other, full_size_homography(one, other)) < 0.02

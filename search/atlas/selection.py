@@ -1,54 +1,29 @@
-"""What can be done with pictures that were picked on the map."""
+"""What only the map does with pictures that were picked: search by their mean, list them. The rest is the gallery's."""
 
 from __future__ import annotations
 
 import csv
 import json
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import StringIO
 from typing import Any
 
 import numpy as np
-from django.core.files.storage import default_storage
-from django.db import transaction
-from django.db.models import QuerySet, Sum
+from django.db.models import QuerySet
 
-from gallery.forms import MAX_TAGS
-from gallery.models import FORMATS, Album, Image, Tag
-from gallery.services import clean_text
+from gallery.models import Image
+from gallery.selection import as_zip
 from search import features, spaces
 from search.engine import search
 from search.exceptions import BadQuery, SearchError
 from search.types import Query, Result
 
-LARGEST_ZIP = 2_000_000_000  # bytes
 MEANT = 500  # pictures that a mean is made of, at most
-PIECE = 1 << 18  # bytes
 
 
 def chosen(ids: Sequence[int]) -> QuerySet[Image]:
     """Those of the pictures that are there."""
     return Image.objects.filter(pk__in=ids).order_by("pk")
-
-
-def add_tags(*, ids: Sequence[int], names: Iterable[str]) -> int:
-    """Give pictures tags besides those that they have; returns how many pictures there were."""
-    wanted = sorted({name for raw in names if (name := clean_text(raw.lower(), 50))})[:MAX_TAGS]
-    with transaction.atomic():
-        Tag.objects.bulk_create([Tag(name=name) for name in wanted], ignore_conflicts=True)
-        keys = list(chosen(ids).values_list("pk", flat=True))
-        for tag in Tag.objects.filter(name__in=wanted):
-            tag.images.add(*keys)
-    return len(keys)
-
-
-def add_to_album(*, ids: Sequence[int], title: str) -> Album:
-    """Put pictures into the album of this title; there is a new one if there was none."""
-    with transaction.atomic():
-        album = Album.objects.filter(title=title).first() or Album.objects.create(title=title)
-        album.images.add(*chosen(ids).values_list("pk", flat=True))
-    return album
 
 
 def like_all(*, ids: Sequence[int], space: str, limit: int) -> Result:
@@ -102,51 +77,6 @@ def _csv_line(cells: Iterable[object]) -> bytes:
 def _harmless(value: object) -> object:
     """Spreadsheets run what begins like a formula."""
     return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
-
-
-def as_zip(images: QuerySet[Image]) -> Iterator[bytes]:
-    """The originals, as they are; written while they are read, so that size is no matter of memory."""
-    sink = _Sink()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
-        for image in images.iterator(500):
-            extension = FORMATS.get(image.format, ("bin", ""))[0]
-            name = f"{image.pk} {clean_text(image.title, 80)}".replace("/", "-").replace("\\", "-").strip()
-            try:
-                source = default_storage.open(image.file_name)
-            except OSError:  # deleted meanwhile
-                continue
-            with source, archive.open(f"{name}.{extension}", "w", force_zip64=True) as target:
-                while piece := source.read(PIECE):
-                    target.write(piece)
-                    yield sink.taken()
-    yield sink.taken()
-
-
-class _Sink:
-    """Where a zip is written to and taken from piece by piece."""
-
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-
-    def write(self, data: bytes) -> int:
-        self.parts.append(bytes(data))
-        return len(data)
-
-    def taken(self) -> bytes:
-        data = b"".join(self.parts)
-        self.parts.clear()
-        return data
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-def zip_size(images: QuerySet[Image]) -> int:
-    """Bytes of the originals."""
-    return images.aggregate(total=Sum("bytes"))["total"] or 0
 
 
 # Format -> media type, writer.

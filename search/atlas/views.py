@@ -25,6 +25,7 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import condition, require_POST, require_safe
 from rest_framework.throttling import UserRateThrottle
 
+from gallery import selection as many
 from gallery.models import THUMBNAIL_SIZES, Album, Image
 from imagesite.texts import told
 from search.atlas import pages, places, selection, services
@@ -124,7 +125,7 @@ def tag(request: HttpRequest) -> HttpResponse:
     form = TagForm(request.POST)
     if not form.is_valid():
         return _refused(form)
-    count = selection.add_tags(ids=form.cleaned_data["ids"], names=form.cleaned_data["tags"])
+    count = many.add_tags(ids=form.cleaned_data["ids"], names=form.cleaned_data["tags"])
     said = ngettext("Tagged: %(count)s picture.", "Tagged: %(count)s pictures.", count) % {"count": count}
     return JsonResponse({"message": said})
 
@@ -135,7 +136,7 @@ def album(request: HttpRequest) -> HttpResponse:
     form = AlbumForm(request.POST)
     if not form.is_valid():
         return _refused(form)
-    found = selection.add_to_album(**form.cleaned_data)
+    found = many.add_to_album(**form.cleaned_data)
     count = found.images.count()
     said = ngettext(
         "The album “%(title)s” has %(count)s picture now.", "The album “%(title)s” has %(count)s pictures now.", count
@@ -152,7 +153,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
     if not SearchThrottle().allow_request(cast(Any, request), cast(Any, None)):
         return HttpResponse(_("Too many in a short time. Wait a minute."), status=429, content_type="text/plain")
     images, name = selection.chosen(form.cleaned_data["ids"]), form.cleaned_data["format"]
-    if name == "zip" and selection.zip_size(images) > selection.LARGEST_ZIP:
+    if name == "zip" and many.zip_size(images) > many.LARGEST_ZIP:
         return HttpResponse(_("More than 2 GB. Select fewer pictures."), status=400, content_type="text/plain")
     media_type, write = selection.EXPORTS[name]
     response = StreamingHttpResponse(write(images), content_type=media_type)

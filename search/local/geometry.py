@@ -49,19 +49,32 @@ def similarity(one: Places, other: Places) -> Matrix:
 
 
 def refined(rough: Matrix, one: Places, other: Places, mask: Mask, reach: float) -> tuple[Matrix, Mask]:
-    """The homography of the agreeing matches, and which of all matches it explains; the rough map if none is better."""
-    start, end = one[mask, :2], other[mask, :2]
+    """The map that explains most matches, and which: a homography of all or of the agreeing ones, or the rough map.
+
+    A strong perspective looks like a similarity in one part of the picture only.
+    """
+    best, explained, most = rough, mask, np.count_nonzero(mask & (distances(rough, one, other) < reach / 4))
+    # The second has more to choose from, by chance too.
+    for chosen, better in ((mask, 1.0), (np.ones(len(one), np.bool_), 1.1)):
+        found = fitted(one[chosen, :2], other[chosen, :2], reach)
+        if found is None:
+            continue
+        apart = distances(found, one, other)
+        exact, close = np.count_nonzero(apart < reach / 4), apart < reach / 2
+        if exact >= better * most and sound(found, one[close, :2]):
+            best, explained, most = found, close, exact
+    return best, explained
+
+
+def fitted(start: Places, end: Places, reach: float) -> Matrix | None:
+    """A homography, or with few points an affine map; None if they agree on none."""
     found: Any = None
     if len(start) >= ENOUGH:
-        found, _ = cv2.findHomography(start, end, cv2.USAC_MAGSAC, reach * EXACT / NEAR, None, 1000, 0.999)
+        found, _ = cv2.findHomography(start, end, cv2.USAC_MAGSAC, reach * EXACT / NEAR, None, 2000, 0.999)
     elif len(start) >= 4:
-        affine, _ = cv2.estimateAffine2D(start, end, method=cv2.RANSAC, ransacReprojThreshold=reach / 2)
-        found = None if affine is None else np.vstack((affine, (0.0, 0.0, 1.0)))
-    if found is not None and sound(found, one[mask, :2]):
-        close: Mask = mask & (distances(found, one, other) < reach / 2)
-        if 2 * np.count_nonzero(close) >= np.count_nonzero(mask):
-            return np.asarray(found, np.float64), close
-    return rough, mask
+        found, _ = cv2.estimateAffine2D(start, end, method=cv2.RANSAC, ransacReprojThreshold=reach / 2)
+        found = None if found is None else np.vstack((found, (0.0, 0.0, 1.0)))
+    return None if found is None else np.asarray(found, np.float64)
 
 
 def distances(matrix: Matrix, one: Places, other: Places) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ FEWEST = 3  # agreeing matches that are worth a closer look
 DOUBTFUL = 5.0  # agreeing spots at which a match is as likely as not
 SURENESS = 1.2  # how fast certainty grows with each spot more
 BEYOND_DOUBT = 15  # agreeing spots
-AT_ONCE = 8  # candidates
+AT_ONCE = 6  # candidates
 THREADS = 2
 
 
