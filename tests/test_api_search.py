@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 def images(worker) -> list[dict[str, Any]]:
     """Four pictures that can be found, the last of them the first one's mirror image."""
     uploader = writer()
-    found = [add(uploader, seed, title=f"Picture {seed}") for seed in range(4)]
+    found = [add(uploader, seed, title=f"Picture {seed}", tags=["some", "any"]) for seed in range(4)]
     worker()
     return found
 
