@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.regions import Region
-from search.types import Features, Pixels, Transform
+from search.local.placement import Matched, placement
+from search.types import Features, Pixels
 
 SIDE = 16  # of the perceptual hash, bits
 FORMS = (
@@ -54,15 +54,23 @@ def colours(mine: Pixels, theirs: Pixels) -> Mapping[str, Any]:
     return {"bars": bars, "shared": round(float(np.minimum(one, other).sum()), 4)}
 
 
-def outline(transform: Transform, region: Region | None = None) -> Mapping[str, Any]:
-    """The query's corners in the found picture, in shares of its size, clockwise from the upper left."""
-    matrix = np.array(transform).reshape(3, 3)
-    corners = np.array([[0, 0, 1], [1, 0, 1], [1, 1, 1], [0, 1, 1]], float) @ matrix.T
-    points = corners[:, :2] / corners[:, 2:]
-    across, down = points[1] - points[0], points[3] - points[0]
+def matches(found: Matched, query: tuple[int, int], image: tuple[int, int]) -> Mapping[str, Any]:
+    """Where the query lies in the found picture, and which points of both agree on that; nothing if it may be chance.
+
+    Sizes are width and height in pixels. ``outline`` has the query's corners in shares of the found picture, clockwise
+    from the query's upper left; ``pairs`` x and y in the query and x and y in the found picture, in shares.
+    """
+    if found.transform is None:
+        return {}
+    lies = placement(found.transform, query, image)
     return {
-        "outline": [[round(float(x), 4), round(float(y), 4)] for x, y in points],
-        "mirrored": bool(across[0] * down[1] - across[1] * down[0] < 0),
+        "outline": [[round(x, 4), round(y, 4)] for x, y in lies.outline],
+        "mirrored": lies.mirrored,
+        "scale": round(lies.scale, 3),
+        "turn": round(lies.turn, 1),
+        "inside": round(lies.inside, 3),
+        "covered": round(lies.covered, 3),
+        "pairs": np.round(found.pairs[found.agreeing], 4).tolist(),
     }
 
 

@@ -21,6 +21,7 @@ from search.exceptions import SpaceUnavailable
 from search.features import stored_of
 from search.indexes.metrics import METRICS
 from search.live import live
+from search.local.placement import matched
 from search.methods import METHODS
 from search.methods.base import Method
 from search.queries.models import Kept
@@ -49,6 +50,14 @@ class Asked:
         """The picture, or the part of it, small; None for words."""
         whole = small_pixels(self.image) if self.image else kept_pixels(self.kept) if self.kept else None
         return self.region.cut(whole) if self.region and whole is not None else whole
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture, or of the part of it, in pixels."""
+        whole = self.image or self.kept
+        width, height = (whole.width, whole.height) if whole else (1, 1)
+        part = self.region or Region(0, 0, 1, 1)
+        return max(1, round(width * part.width)), max(1, round(height * part.height))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,5 +183,4 @@ def _matches(pair: Pair) -> Mapping[str, Any]:
     stored = pair.asked.query.stored.get("local")
     if stored is None:
         return {}
-    (seen,) = pair.method.verify(stored, [pair.data])
-    return evidence.outline(seen.transform, pair.asked.region) if seen.transform else {}
+    return evidence.matches(matched(stored, pair.data), pair.asked.size, (pair.image.width, pair.image.height))

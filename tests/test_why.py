@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
+from gallery.services import add_image
 from search import evidence
 from search.methods import METHODS, get_method
-from search.regions import Region
 from tests.api_clients import error_of
-from tests.drawings import scene
+from tests.drawings import encode, scene
 from tests.visitors import add, copy, text, upload
 
 pytestmark = pytest.mark.django_db
@@ -117,8 +117,18 @@ def test_a_turned_picture_says_how_it_is_turned():
         assert evidence.bits(forms, found)["form"] == form
 
 
-def test_an_outline_is_where_the_query_lies():
-    half = (0.5, 0, 0.25, 0, 0.5, 0.25, 0, 0, 1)
-    assert evidence.outline(half)["outline"] == [[0.25, 0.25], [0.75, 0.25], [0.75, 0.75], [0.25, 0.75]]
-    assert not evidence.outline(half)["mirrored"]
-    assert evidence.outline((-1, 0, 1, 0, 1, 0, 0, 0, 1), Region(0, 0, 1, 1))["mirrored"]
+def test_points_that_match_are_joined(client, worker):
+    whole = scene(5, (900, 600))
+    found = add_image(data=encode(whole)).image
+    query = add_image(data=encode(np.ascontiguousarray(whole[150:450, 300:750]))).image
+    worker()
+    shown = explained(client, found, query=query.pk)["methods"]["local"]["shown"]
+    assert shown["outline"] == pytest.approx(np.array([[1, 1], [2.5, 1], [2.5, 3], [1, 3]]) / [3, 4], abs=0.02)
+    assert (shown["mirrored"], shown["inside"]) == (False, pytest.approx(1, abs=0.02))
+    assert shown["covered"] == pytest.approx(0.25, abs=0.02)
+    assert shown["scale"] == pytest.approx(1, abs=0.02)
+    pairs = np.array(shown["pairs"])
+    assert len(pairs) >= 15
+    assert np.abs(pairs[:, 2:] - (pairs[:, :2] * [0.5, 0.5] + [1 / 3, 1 / 4])).max() < 0.02
+    page = text(client.get(f"{found.get_absolute_url()}why/?query={query.pk}"))
+    assert page.count("<line ") == len(pairs)
