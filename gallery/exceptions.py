@@ -15,3 +15,7 @@ class ImageRejected(GalleryError):
 
 class FetchFailed(GalleryError):
     """A picture could not be fetched from a URL (refused address, too large, too slow, not found)."""
+
+
+class SourceUnavailable(GalleryError):
+    """Where pictures should be imported from cannot be reached, or not any more."""

@@ -1,20 +1,21 @@
-"""Files and folders -> pictures of the gallery, one at a time, whatever else lies there."""
+"""What sources give -> pictures of the gallery, one at a time, whatever else lies there."""
 
 from __future__ import annotations
 
-import os
-import stat
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
 from enum import Enum
-from pathlib import Path
-
-from django.conf import settings
 
 from gallery import services
-from gallery.exceptions import ImageRejected
+from gallery.exceptions import FetchFailed, ImageRejected
+from gallery.sources import Found, find
+from gallery.sources.seen import Seen
 
 TOLD_AT_ONCE = 32  # new pictures, so that one message to the workers serves many
+AHEAD = 8  # pictures that are fetched at once; as many may be in memory
 
 
 class Fate(Enum):
@@ -35,88 +36,66 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A file to try, or a folder that cannot be read, with the reason."""
+class Ready:
+    """What was found, to be read without waiting for long; ``known`` if there is no need to."""
 
-    path: str
-    problem: str = ""
+    found: Found
+    known: bool = False
 
 
 def import_pictures(paths: Iterable[str], *, recursive: bool, tags: Sequence[str]) -> Iterator[Outcome]:
-    """Add each file that is a picture. Raises OSError if the site cannot store any more."""
+    """Add each file that is a picture. Raises OSError if the site cannot store any more, or SourceUnavailable."""
     untold: list[int] = []
     try:
-        for found in find(paths, recursive=recursive):
-            outcome = _import(found, tags)
-            untold += [outcome.new_id] if outcome.new_id else []
-            if len(untold) >= TOLD_AT_ONCE:
-                services.tell_added(ids=untold)
-                untold = []
-            yield outcome
+        with closing(Seen()) as seen:
+            for ready in _ahead(find(paths, recursive=recursive), seen):
+                outcome = _import(ready, tags, seen)
+                untold += [outcome.new_id] if outcome.new_id else []
+                if len(untold) >= TOLD_AT_ONCE:
+                    services.tell_added(ids=untold)
+                    untold = []
+                yield outcome
     finally:
         services.tell_added(ids=untold)
 
 
-def find(paths: Iterable[str], *, recursive: bool) -> Iterator[Found]:
-    """The files named, and those in the folders named; of a folder neither hidden nor special files."""
-    for path in paths:
-        if Path(path).is_dir():
-            yield from _in_folder(path, recursive)
-        else:
-            yield Found(path)
+def _ahead(founds: Iterable[Found], seen: Seen) -> Iterator[Ready]:
+    """The same in the same order, while threads fetch some that come next from afar."""
+    waiting: deque[Ready] = deque()
+    pool = ThreadPoolExecutor(AHEAD)
+    try:
+        for found in founds:
+            known = bool(found.origin) and seen.is_here(found.origin)
+            far = bool(found.origin) and not known
+            read = pool.submit(found.read).result if far else found.read
+            waiting.append(Ready(replace(found, read=read), known))
+            while waiting and (not far or len(waiting) >= AHEAD):
+                yield waiting.popleft()
+        yield from waiting
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _in_folder(folder: str, recursive: bool) -> Iterator[Found]:
-    """Links to folders are not followed: they may lead in circles."""
-    folders = [folder]
-    while folders:
-        current = folders.pop()
-        try:
-            with os.scandir(current) as entries:
-                for entry in entries:
-                    if entry.name.startswith("."):
-                        continue
-                    if entry.is_file():
-                        yield Found(entry.path)
-                    elif recursive and entry.is_dir(follow_symlinks=False) and not _is_own(entry.path):
-                        folders.append(entry.path)
-        except OSError as error:
-            yield Found(current, _told(error))
-
-
-def _is_own(folder: str) -> bool:
-    """The site's own files, thumbnails among them, are no pictures to import."""
-    return Path(folder).resolve() == Path(settings.MEDIA_ROOT)
-
-
-def _import(found: Found, tags: Sequence[str]) -> Outcome:
-    path = found.path
+def _import(ready: Ready, tags: Sequence[str], seen: Seen) -> Outcome:
+    found, path = ready.found, ready.found.path
     if found.problem:
-        return Outcome(path, Fate.REJECTED, "unreadable", found.problem)
+        return Outcome(path, Fate.REJECTED, found.code, found.problem)
+    if ready.known:
+        return Outcome(path, Fate.KNOWN)
     try:
-        data = _read(path)
+        data = found.read()
     except OSError as error:
-        return Outcome(path, Fate.REJECTED, "unreadable", _told(error))
+        return Outcome(path, Fate.REJECTED, "unreadable", error.strerror or str(error))
+    except FetchFailed as error:
+        return Outcome(path, Fate.REJECTED, "not_fetched", str(error))
     except ImageRejected as error:
         return Outcome(path, Fate.REJECTED, error.code, str(error))
     try:
-        added = services.add_image(data=data, file_name=path, tags=tags, tell=False)
+        added = services.add_image(
+            data=data, title=found.title, file_name=found.file_name or path, tags=[*tags, *found.tags], tell=False
+        )
     except ImageRejected as error:
         return Outcome(path, Fate.REJECTED, error.code, str(error))
+    if found.origin:
+        seen.note(found.origin, added.image.sha256)
     return Outcome(path, Fate.ADDED, new_id=added.image.pk) if added.created else Outcome(path, Fate.KNOWN)
-
-
-def _read(path: str) -> bytes:
-    """The file's bytes. Raises OSError, or ImageRejected if it is no plain file or too large to be read."""
-    most = settings.MAX_IMAGE_BYTES
-    status = Path(path).stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise ImageRejected("This is no plain file.", "not_an_image")
-    if status.st_size > most:
-        raise ImageRejected(f"The file has {status.st_size:,} bytes; at most {most:,} are taken.", "too_large")
-    with Path(path).open("rb") as file:
-        return file.read(most + 1)
-
-
-def _told(error: OSError) -> str:
-    return error.strerror or str(error)

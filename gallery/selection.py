@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 from django.core.files.storage import default_storage
 from django.db import transaction
@@ -32,6 +33,16 @@ def add_to_album(*, ids: Sequence[int], title: str) -> Album:
     with transaction.atomic():
         album = Album.objects.filter(title=title).first() or Album.objects.create(title=title)
         album.images.add(*Image.objects.filter(pk__in=ids).values_list("pk", flat=True))
+    return album
+
+
+def moved_album(*, title: str, created_at: datetime) -> Album:
+    """The album that was made then under this title, on the site that had it before; there is a new one if not."""
+    with transaction.atomic():
+        title = clean_text(title, 200)
+        album, new = Album.objects.get_or_create(title=title, created_at=created_at)
+        if new:
+            Album.objects.filter(pk=album.pk).update(created_at=created_at)
     return album
 
 

@@ -6,6 +6,7 @@ import hashlib
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import PurePath
 
 from django.conf import settings
@@ -20,7 +21,7 @@ from gallery.models import TRASH_KEPT, Image, Tag
 from gallery.signals import copies_wanted, images_added, images_deleted
 from gallery.thumbnails import make_thumbnails
 
-PURGED_AT_ONCE = 200  # pictures in one transaction
+AT_ONCE = 200  # pictures in one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +61,15 @@ def add_image(
     tags: Sequence[str] = (),
     tell: bool = True,
     hold_copies: bool = False,
+    thumbnails: bool = False,
+    created_at: datetime | None = None,
 ) -> Added:
     """Store a picture, or find the one with the same bytes, which is left as it is, but taken out of the trash.
 
     Raises ImageRejected, and stores nothing, if ``data`` is not a picture that this site takes.
     A caller that adds many sets ``tell`` to False, and calls ``tell_added`` for many at once.
     With ``hold_copies`` a picture that looks like one that is here is kept back, and the answer names those.
+    ``thumbnails`` are made here rather than by a worker; ``created_at`` is when it came to the site that had it before.
     """
     sha256 = hashlib.sha256(data).hexdigest()
     known = Image.everything.filter(sha256=sha256).first()
@@ -80,10 +84,13 @@ def add_image(
         if known := Image.everything.filter(sha256=sha256).first():
             return _found_again(known, clean_text(title, 200), tags, tell=tell, copies=copies)
         default_storage.save(image.file_name, ContentFile(data))
-        if copies:
+        if copies or thumbnails:
             make_thumbnails(image, decoded)
-            image.thumbnailed, image.trashed_at = True, timezone.now()
+            image.thumbnailed = True
+        image.trashed_at = timezone.now() if copies else None
         image.save()
+        if created_at:
+            Image.everything.filter(pk=image.pk).update(created_at=created_at)
         set_tags(image=image, names=tags)
         if tell and not copies:
             images_added.send(Image, ids=[image.pk])
@@ -149,7 +156,17 @@ def purge_trash(*, ids: Iterable[int] | None = None) -> int:
     """Delete for good what is in the trash: these pictures, or else those whose time is over."""
     trashed = Image.everything.filter(trashed_at__isnull=False)
     over = trashed.filter(trashed_at__lt=timezone.now() - TRASH_KEPT)
-    return _delete(over[:PURGED_AT_ONCE] if ids is None else trashed.filter(pk__in=list(ids)))
+    return _delete(over[:AT_ONCE] if ids is None else trashed.filter(pk__in=list(ids)))
+
+
+def notice_lost_thumbnails() -> int:
+    """Let workers make thumbnails again whose files are gone; returns of how many pictures."""
+    lost, after = 0, 0
+    while page := list(Image.everything.filter(pk__gt=after, thumbnailed=True).order_by("pk")[:AT_ONCE]):
+        gone = [one.pk for one in page if not default_storage.exists(one.thumbnail_name(one.thumbnail_sizes[0]))]
+        lost += Image.everything.filter(pk__in=gone).update(thumbnailed=False)
+        after = page[-1].pk
+    return lost
 
 
 def _delete(chosen: QuerySet[Image]) -> int:

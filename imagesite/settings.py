@@ -77,6 +77,7 @@ INSTALLED_APPS = [
     "search.atlas",
     "search.duplicates",
     "search.fetching",
+    "search.moving",
 ]
 
 MIDDLEWARE = [

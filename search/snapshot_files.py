@@ -25,7 +25,7 @@ def write_folder(root: Path, name: str, index: Index, about: Mapping[str, object
     try:
         _fill(unfinished, index, about)
         folder = unfinished.rename(root / f"{name}-{unique}")
-        _flush(root)
+        flush(root)
     except OSError:
         # A full disk needs the room at once.
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -35,11 +35,11 @@ def write_folder(root: Path, name: str, index: Index, about: Mapping[str, object
 
 def _fill(folder: Path, index: Index, about: Mapping[str, object]) -> None:
     index.save(folder)
-    files = {path.name: _digest(path) for path in sorted(folder.iterdir())}
+    files = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
     meta = {"format": FORMAT, "metric": index.metric, "dimension": index.dimension, "count": len(index)}
     (folder / META).write_text(json.dumps({**meta, **about, "files": files}, indent=1))
     for path in (*folder.iterdir(), folder):
-        _flush(path)
+        flush(path)
 
 
 def check_folder(folder: Path, checksum: str) -> None:
@@ -50,16 +50,16 @@ def check_folder(folder: Path, checksum: str) -> None:
     if meta["format"] != FORMAT:
         raise ValueError(f"its format is {meta['format']}, this program reads {FORMAT}")
     for name, digest in meta["files"].items():
-        if _digest(folder / name) != digest:
+        if sha256_of(folder / name) != digest:
             raise ValueError(f"{name} has changed")
 
 
 def checksum_of(folder: Path) -> str:
     """SHA-256 of ``meta.json``, which has those of all other files."""
-    return _digest(folder / META)
+    return sha256_of(folder / META)
 
 
-def _digest(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     """In long pieces, between which other threads seldom have to wait for Python's lock."""
     digest, room = hashlib.sha256(), bytearray(min(path.stat().st_size, PIECE) or 1)
     with path.open("rb", buffering=0) as file:
@@ -68,7 +68,8 @@ def _digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """A file or a folder is on disk when this returns."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

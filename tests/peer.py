@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
+from io import StringIO
 from pathlib import Path
 
 import django
@@ -65,6 +67,27 @@ def empty(_: str) -> None:
     from django.core.management import call_command
 
     call_command("flush", interactive=False, verbosity=0)
+
+
+def manage(command: str) -> str:
+    """What a command of manage.py says, its error included."""
+    from django.core.management import CommandError, call_command
+
+    said = StringIO()
+    try:
+        call_command(*shlex.split(command), stdout=said, stderr=said)
+    except CommandError as error:
+        said.write(f"error: {error}")
+    return said.getvalue()
+
+
+def images(_: str) -> dict[str, int]:
+    """Title -> id of all that is shown and has its file."""
+    from django.core.files.storage import default_storage
+
+    from gallery.models import Image
+
+    return {image.title: image.pk for image in Image.objects.all() if default_storage.exists(image.file_name)}
 
 
 if __name__ == "__main__":

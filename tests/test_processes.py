@@ -23,10 +23,14 @@ PICTURES = 60
 class Site:
     """A data folder with its database and broker, and the processes that work on it."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path, *, migrated: bool = True, **environment: str) -> None:
         clean = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "CELERY_BROKER_URL"}}
         self.environment = clean | {"IMAGESITE_DATA": str(folder / "data"), "SWEEP_SECONDS": "2", **environment}
         self.started: list[subprocess.Popen[str]] = []
+        if migrated:
+            self.migrate()
+
+    def migrate(self) -> None:
         subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=self.environment, check=True)
 
     def start(self, *command: str) -> subprocess.Popen[str]:

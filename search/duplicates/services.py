@@ -68,6 +68,15 @@ def set_apart(*, group_id: int, image_id: int | None = None, user: User | None =
 
 
 @transaction.atomic
+def say_apart(*, contents: Iterable[tuple[str, str]]) -> None:
+    """Remember of pairs of SHA-256 that they are no duplicates, whether the pictures are here or not."""
+    pairs = list(contents)
+    _say_apart(pairs, None)
+    here = {sha256 for pair in pairs for sha256 in pair}
+    regroup(Image.objects.filter(sha256__in=here).values_list("pk", flat=True))
+
+
+@transaction.atomic
 def undo(*, decision_id: int) -> Decision:
     """Make it as if it had not been decided. Raises TooLate if that was done, or if the trash was emptied since."""
     claimed = Decision.objects.filter(pk=decision_id, undone_at=None).update(undone_at=timezone.now())

@@ -44,6 +44,7 @@ class ColorHistogram(Method):
     name = "rgb-histogram-4096-projected-256"
     version = "1"
     metric = "euclidean"
+    stored = "|i1"
     dimension = DIMENSION
     index = "hnsw"
 

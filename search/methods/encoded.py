@@ -48,6 +48,7 @@ class Encoded(Method):
     """
 
     metric = "euclidean"
+    stored = "<f2"
     index = "hnsw"
     space: ClassVar[str]
 

@@ -1,4 +1,4 @@
-"""Import pictures from files and folders."""
+"""Import pictures from files, folders, archives, buckets and lists of addresses."""
 
 from __future__ import annotations
 
@@ -24,9 +24,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from gallery.importing import Fate, Outcome, find, import_pictures
+from gallery import sources
+from gallery.exceptions import SourceUnavailable
+from gallery.importing import Fate, Outcome, import_pictures
 
 MOST_SHOWN = 30  # rejected files in the table; the report has all
+PATHS = (
+    "a picture; a folder; a .zip; a .tar, .tar.gz or .tgz (key.txt and key.json beside key.jpg give title and tags); "
+    "s3://BUCKET/PREFIX; a .txt with one URL a line"
+)
 SECONDS_PER_LINE = 10.0  # where there is no terminal
 
 
@@ -66,18 +72,20 @@ class Command(BaseCommand):
     help = "Import pictures. What is there already is skipped: an import that was stopped can be started again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("paths", nargs="+", metavar="PATH", help="a picture, or a folder of pictures")
+        parser.add_argument("paths", nargs="+", metavar="PATH", help=PATHS)
         parser.add_argument("--recursive", action="store_true", help="folders in folders too; links to folders not")
         parser.add_argument("--tags", default="", help="for the new pictures, separated by commas")
         parser.add_argument("--report", type=Path, help="CSV file of what is rejected (default: in the data folder)")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        if missing := [path for path in options["paths"] if not Path(path).exists()]:
+        if missing := [path for path in options["paths"] if not sources.exists(path)]:
             raise CommandError(f"There is no {', '.join(missing)}.")
         tally = Tally(options["report"] or _default_report())
         with _stoppable() as stop:
             try:
                 self._import(tally, stop, options["paths"], options["recursive"], options["tags"].split(","))
+            except SourceUnavailable as error:
+                raise CommandError(f"{error} The same command goes on later.") from error
             except OSError as error:
                 raise CommandError(f"Pictures cannot be stored: {error}. The same command goes on later.") from error
             finally:
@@ -87,8 +95,8 @@ class Command(BaseCommand):
             sys.exit(130)
 
     def _import(self, tally: Tally, stop: Event, paths: list[str], recursive: bool, tags: list[str]) -> None:
-        total = sum(1 for _ in find(paths, recursive=recursive))
-        if not total and not recursive:
+        total = sources.count(paths, recursive=recursive)
+        if total == 0 and not recursive:
             self.stdout.write("There are no files; --recursive looks into folders inside folders.")
         outcomes = import_pictures(paths, recursive=recursive, tags=tags)
         console = Console(stderr=True)
@@ -98,15 +106,14 @@ class Command(BaseCommand):
             if stop.is_set():
                 return
 
-    def _lines(self, outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
+    def _lines(self, outcomes: Iterable[Outcome], total: int | None) -> Iterator[Outcome]:
         started = told = monotonic()
         for done, outcome in enumerate(outcomes, start=1):
             yield outcome
             if monotonic() - told > SECONDS_PER_LINE:
                 told = monotonic()
                 rate = done / (told - started)
-                left = max(0, total - done) / rate
-                self.stdout.write(f"{done:,} of {total:,}, {rate:.0f}/s, {left:.0f} s left")
+                self.stdout.write(f"{done:,}{_left(done, total, rate)}, {rate:.0f}/s")
 
     def _summarise(self, tally: Tally) -> None:
         if tally.file:
@@ -116,6 +123,10 @@ class Command(BaseCommand):
             more = f"{hidden:,} more are in the report. " if hidden else ""
             self.stdout.write(f"{more}Report: {tally.report}")
         self.stdout.write(", ".join(f"{tally.counts[fate]:,} {fate.value}" for fate in Fate) + ".")
+
+
+def _left(done: int, total: int | None, rate: float) -> str:
+    return "" if total is None else f" of {total:,}, {max(0, total - done) / rate:.0f} s left"
 
 
 @contextmanager
@@ -134,7 +145,7 @@ def _stoppable() -> Iterator[Event]:
         signal.signal(signal.SIGINT, usual)
 
 
-def _bar(outcomes: Iterable[Outcome], total: int, console: Console) -> Iterator[Outcome]:
+def _bar(outcomes: Iterable[Outcome], total: int | None, console: Console) -> Iterator[Outcome]:
     columns = (BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         yield from progress.track(outcomes, total=total)

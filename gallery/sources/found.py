@@ -1,0 +1,60 @@
+"""What a source gives: something that may be a picture, and how to get at its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from django.conf import settings
+
+from gallery.exceptions import ImageRejected
+
+HIDDEN = "__MACOSX"  # what macOS puts into its zips beside the files
+
+
+def _nothing() -> bytes:
+    return b""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something to try, or a ``problem`` for people, with its stable ``code``, where there is nothing to try.
+
+    ``read`` gives the bytes, at most MAX_IMAGE_BYTES and one more; it raises OSError or GalleryError.
+    ``origin`` is set if it has to be fetched from afar: a name of these very bytes, to know them again by.
+    """
+
+    path: str
+    read: Callable[[], bytes] = _nothing
+    problem: str = ""
+    code: str = "unreadable"
+    file_name: str = ""
+    title: str = ""
+    tags: tuple[str, ...] = ()
+    origin: str = ""
+
+
+def check_size(size: int) -> None:
+    """Raises ImageRejected if a file is too large to be read."""
+    if size > settings.MAX_IMAGE_BYTES:
+        raise ImageRejected(
+            f"The file has {size:,} bytes; at most {settings.MAX_IMAGE_BYTES:,} are taken.", "too_large"
+        )
+
+
+def check_name(name: str) -> None:
+    """Raises ImageRejected for an entry of an archive that would lead out of it, though nothing is unpacked by name."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or name[1:2] == ":":
+        raise ImageRejected("The name of this entry leads out of the archive. Pack it again.", "bad_name")
+
+
+def no_plain_file() -> ImageRejected:
+    return ImageRejected("This is no plain file.", "not_an_image")
+
+
+def is_hidden(name: str) -> bool:
+    """Whether the entry, or a folder that it is in, is hidden."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    return any(part == HIDDEN or (part.startswith(".") and part not in {".", ".."}) for part in parts)
