@@ -70,7 +70,7 @@ def _by_picture(request: HttpRequest) -> HttpResponse:
         return _page(request, 400, form=form)
     method, region = form.cleaned_data["method"], form.cleaned_data["region"]
     query = query_by_pixels(region.cut(pixels) if region else pixels, ALL)
-    allowed = may_keep(request)
+    allowed = not settings.QUERY_KEPT or may_keep(request)
     if allowed and (kept := searches.keep(pixels, None if region else query)):
         asked = _parameters(method="" if method == ALL else method, region=region)
         return redirect(f"{kept.get_absolute_url()}{'?' if asked else ''}{asked}")
