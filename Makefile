@@ -6,7 +6,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 MANAGE := $(VENV)/bin/python manage.py
 
-.PHONY: help run test lint models admin bench bench-quality bench-indexes bench-live bench-extract bench-queries \
+.PHONY: help run test lint models admin screenshots bench bench-quality bench-indexes bench-live bench-extract bench-queries \
   bench-local bench-text bench-map bench-duplicates bench-milvus
 .DELETE_ON_ERROR:
 
@@ -58,6 +58,9 @@ bench-extract: $(VENV)/bench.stamp $(VENV)/models.stamp ## measure how fast feat
 
 bench-queries: $(VENV)/dev.stamp ## measure how long a visitor waits for an answer among 100,000 pictures
 	@exec $(VENV)/bin/python -m benchmarks.queries $(PICTURES)
+
+screenshots: $(VENV)/dev.stamp ## take the pictures of the pages that README shows (Chromium; two minutes)
+	@exec $(VENV)/bin/python docs/screenshots/take.py
 
 admin: $(VENV)/core.stamp ## make an account that may do everything
 	@$(MANAGE) migrate --verbosity 0

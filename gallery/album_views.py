@@ -11,8 +11,6 @@ from django.db.models import Count, Max, Q
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -22,7 +20,8 @@ from gallery import selection as chosen
 from gallery import services
 from gallery.forms import AlbumForm, SelectionForm
 from gallery.models import TRASH_KEPT, Album, Image, Tag
-from gallery.views import gallery_page
+from gallery.trash_views import tell_trashed
+from gallery.views import came_from, gallery_page
 
 MOST_TAGS = 2_000
 SHOWN = Q(images__trashed_at=None)
@@ -99,7 +98,7 @@ def selection(request: HttpRequest) -> HttpResponseBase:
     act = ACTIONS.get(request.POST.get("do", ""))
     if act is None or not form.is_valid():
         messages.error(request, _("Select pictures first."))
-        return redirect(_back(request))
+        return redirect(came_from(request))
     return act(request, form.cleaned_data)
 
 
@@ -107,7 +106,7 @@ def _download(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase:
     images = Image.objects.filter(pk__in=asked["ids"]).order_by("pk")
     if chosen.zip_size(images) > chosen.LARGEST_ZIP:
         messages.error(request, _("These are more than 2 GB. Select fewer."))
-        return redirect(_back(request))
+        return redirect(came_from(request))
     headers = {"Content-Disposition": 'attachment; filename="pictures.zip"'}
     return StreamingHttpResponse(chosen.as_zip(images), content_type="application/zip", headers=headers)
 
@@ -117,11 +116,11 @@ def _download(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase:
 def _tag(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase:
     if not asked["tags"]:
         messages.error(request, _("Write the tags to give."))
-        return redirect(_back(request))
+        return redirect(came_from(request))
     count = chosen.add_tags(ids=asked["ids"], names=asked["tags"])
     said = ngettext("%(count)s tagged “%(tags)s”.", "%(count)s tagged “%(tags)s”.", count)
     messages.success(request, said % {"count": count, "tags": ", ".join(asked["tags"])})
-    return redirect(_back(request))
+    return redirect(came_from(request))
 
 
 @login_required
@@ -129,7 +128,7 @@ def _tag(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase:
 def _to_album(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase:
     if not asked["album"]:
         messages.error(request, _("Write the title of an album, new or old."))
-        return redirect(_back(request))
+        return redirect(came_from(request))
     found = chosen.add_to_album(ids=asked["ids"], title=asked["album"])
     messages.success(request, _("Put into “%(title)s”.") % {"title": found})
     return redirect("gallery:album", found.pk)
@@ -141,7 +140,7 @@ def _from_album(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase
     found = get_object_or_404(Album, title=asked["album"])
     chosen.remove_from_album(ids=asked["ids"], album=found)
     messages.success(request, _("Taken out of “%(title)s”.") % {"title": found})
-    return redirect(_back(request))
+    return redirect(came_from(request))
 
 
 @login_required
@@ -149,8 +148,8 @@ def _from_album(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase
 def _trash(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase:
     gone = services.trash_images(ids=asked["ids"])
     said = _("%(count)s put into the trash, where they stay for %(days)s days.")
-    messages.success(request, said % {"count": len(gone), "days": TRASH_KEPT.days})
-    return redirect(_back(request))
+    tell_trashed(request, said % {"count": len(gone), "days": TRASH_KEPT.days}, gone)
+    return redirect(came_from(request))
 
 
 ACTIONS: dict[str, Callable[[HttpRequest, dict[str, Any]], HttpResponseBase]] = {
@@ -160,9 +159,3 @@ ACTIONS: dict[str, Callable[[HttpRequest, dict[str, Any]], HttpResponseBase]] = 
     "remove": _from_album,
     "trash": _trash,
 }
-
-
-def _back(request: HttpRequest) -> str:
-    """The page that the selection was made on."""
-    wanted = request.POST.get("next", "")
-    return wanted if url_has_allowed_host_and_scheme(wanted, None) else reverse("gallery:index")

@@ -10,9 +10,7 @@ from typing import Any
 
 from django.core.paginator import InvalidPage
 from django.db import connection
-from django.db.models import F, Q, QuerySet
-from django.db.models.expressions import Combinable
-from django.db.models.functions import Lower
+from django.db.models import Q, QuerySet
 
 from gallery.models import Image
 
@@ -22,18 +20,22 @@ NEWEST = "newest"
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """An order: by a column, ``down`` from the largest; among equals the newest picture comes first."""
+    """An order by a field, ``down`` from the largest; among equals the newest picture comes first.
+
+    Each has an index in gallery/models.py.
+    """
 
     label: str
-    by: Combinable
+    field: str
+    kind: type
     down: bool = False
 
 
 SORTS: dict[str, Sort] = {
-    NEWEST: Sort("Newest", F("pk"), down=True),
-    "oldest": Sort("Oldest", F("pk")),
-    "title": Sort("Title", Lower("title")),
-    "size": Sort("Largest file", F("bytes"), down=True),
+    NEWEST: Sort("Newest", "pk", int, down=True),
+    "oldest": Sort("Oldest", "pk", int),
+    "title": Sort("Title", "title_key", str),
+    "size": Sort("Largest file", "bytes", int, down=True),
 }
 
 
@@ -76,33 +78,43 @@ def page_of(found: QuerySet[Image], page: str = "", size: int = PAGE_SIZE, *, so
     Raises InvalidPage. Numbers count from 1, are for programs that like them, and cost what they skip.
     """
     order = SORTS[sort]
-    found = found.annotate(key=order.by).order_by(F("key").desc() if order.down else F("key").asc(), "-pk")
+    found = found.order_by(("-" if order.down else "") + order.field, "-pk")
     if page.isdecimal() and 1 <= int(page) <= 1_000_000:
         start = (int(page) - 1) * size
-        found = found[start:]
-    elif page:
-        found = found.filter(_past(page, order))
-    rows: list[Any] = list(found[: size + 1])
+        rows = list(found[start : start + size + 1])
+    else:
+        rows = _following(found, order, page, size + 1)
     return Page(rows[:size], _token(rows[size - 1], sort) if len(rows) > size else "")
 
 
-def _token(last: Any, sort: str) -> str:
+def _following(found: QuerySet[Image], order: Sort, page: str, most: int) -> list[Image]:
+    """What comes after the picture that a token tells of: its equals, then the rest. An index leads to each of both."""
+    if not page:
+        return list(found[:most])
+    key, pk = _place(page, order)
+    equals = [] if order.field == "pk" else list(found.filter(**{order.field: key}, pk__lt=pk)[:most])
+    beyond = found.filter(**{f"{order.field}__{'lt' if order.down else 'gt'}": key})
+    return equals + list(beyond[: most - len(equals)])
+
+
+def _token(last: Image, sort: str) -> str:
     if sort == NEWEST:
         return f"before-{last.pk}"
-    return "after-" + urlsafe_b64encode(json.dumps([last.key, last.pk]).encode()).decode().rstrip("=")
+    place = json.dumps([getattr(last, SORTS[sort].field), last.pk])
+    return "after-" + urlsafe_b64encode(place.encode()).decode().rstrip("=")
 
 
-def _past(page: str, order: Sort) -> Q:
-    """What comes after the picture that a token tells of."""
-    if page.startswith("before-") and page[7:].isdecimal():
-        return Q(pk__lt=min(int(page[7:]), 2**62))
+def _place(page: str, order: Sort) -> tuple[Any, int]:
+    """A token's key and picture. Raises InvalidPage for what no page gave."""
+    if page.startswith("before-") and page[7:].isdecimal() and order.field == "pk":
+        return min(int(page[7:]), 2**62), 0
     try:
         kind, _, packed = page.partition("-")
         key, pk = json.loads(urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
         if kind != "after" or not isinstance(pk, int) or abs(pk) > 2**62:
             raise ValueError(page)
-        if type(key) is not (str if isinstance(order.by, Lower) else int) or (type(key) is int and abs(key) > 2**62):
+        if type(key) is not order.kind or (type(key) is int and abs(key) > 2**62):
             raise ValueError(page)
     except (ValueError, TypeError, RecursionError) as error:
         raise InvalidPage("There is no such page. Start from the first, and follow “next”.") from error
-    return Q(**{"key__lt" if order.down else "key__gt": key}) | Q(key=key, pk__lt=pk)
+    return key, pk

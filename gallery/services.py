@@ -108,7 +108,7 @@ def update_image(*, image: Image, title: str | None = None, tags: Sequence[str] 
     with transaction.atomic():
         if title is not None:
             image.title = clean_text(title, 200)
-            image.save(update_fields=["title"])
+            image.save(update_fields=["title", "title_key"])
         if tags is not None:
             set_tags(image=image, names=tags)
 
@@ -197,7 +197,7 @@ def _found_again(known: Image, title: str, tags: Sequence[str], *, tell: bool, c
     known.tags.add(*_tags(tags))
     if title:
         known.title = title
-        known.save(update_fields=["title"])
+        known.save(update_fields=["title", "title_key"])
     return Added(known, created=True)
 
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from gallery import album_views, views
+from gallery import album_views, trash_views, views
 
 app_name = "gallery"
 urlpatterns = [
@@ -8,7 +8,8 @@ urlpatterns = [
     path("add/", views.add, name="add"),
     path("images/<int:pk>/", views.image, name="image"),
     path("images/<int:pk>/edit/", views.edit, name="edit"),
-    path("images/<int:pk>/delete/", views.delete, name="delete"),
+    path("images/<int:pk>/delete/", trash_views.delete, name="delete"),
+    path("restore/", trash_views.restore, name="restore"),
     path("tags/", album_views.tags, name="tags"),
     path("albums/", album_views.albums, name="albums"),
     path("albums/<int:pk>/", album_views.album, name="album"),

@@ -14,6 +14,8 @@ from django.core.signing import BadSignature, TimestampSigner
 from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
@@ -159,13 +161,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "gallery/edit.html", {"image": changed, "form": form}, status=status)
 
 
-@require_http_methods(["GET", "POST"])
-@login_required
-@permission_required("gallery.delete_image", raise_exception=True)
-def delete(request: HttpRequest, pk: int) -> HttpResponse:
-    doomed = get_object_or_404(Image, pk=pk)
-    if request.method == "GET":
-        return render(request, "gallery/delete.html", {"image": doomed})
-    services.delete_images(ids=[pk])
-    messages.success(request, _("“%(title)s” is deleted.") % {"title": doomed})
-    return redirect("gallery:index")
+def came_from(request: HttpRequest) -> str:
+    """The page of this site that a form names as ``next``, or the gallery."""
+    wanted = request.POST.get("next", "")
+    return wanted if url_has_allowed_host_and_scheme(wanted, None) else reverse("gallery:index")

@@ -1,6 +1,6 @@
 """Which language a page speaks.
 
-Pages speak the visitor's language: the one chosen at the foot of a page, else the one that the browser asks for.
+Pages speak the visitor's language: the one chosen at the head of a page, else the one that the browser asks for.
 """
 
 from __future__ import annotations

@@ -207,6 +207,7 @@ REST_FRAMEWORK = {
         "search": env.str("THROTTLE_SEARCH", "") or None,
         "upload": env.str("THROTTLE_UPLOAD", "") or None,
         "fetch": env.str("THROTTLE_FETCH", "60/min") or None,  # downloads from URLs that visitors name
+        "keep": env.str("THROTTLE_KEEP", "300/hour") or None,  # query pictures that get an address
     },
     "NUM_PROXIES": env.int("NUM_PROXIES", 0),  # in front of this site; whose word on client addresses counts
     "EXCEPTION_HANDLER": "imagesite.api.error_body",

@@ -27,7 +27,7 @@ from search import engine, searches
 from search.answers import answers
 from search.forms import MAX_WORDS, METHOD_CHOICES, PictureSearchForm, StoredSearchForm, TextSearchForm, WhyForm
 from search.queries.models import Kept
-from search.throttles import FetchThrottle
+from search.throttles import FetchThrottle, may_keep
 from search.types import Hit, Result
 from search.why import explain
 
@@ -203,7 +203,8 @@ class ByPicture(UploadView):
         region = how["region"]
         query = engine.query_by_pixels(region.cut(pixels) if region else pixels, how["method"])
         result = engine.search(query, method=how["method"], limit=how["limit"])
-        return _answer(request, result, searches.keep(pixels, None if region else query))
+        kept = searches.keep(pixels, None if region else query) if may_keep(request) else None
+        return _answer(request, result, kept)
 
 
 class OneSearch(APIView):

@@ -66,7 +66,7 @@ def _matches(shown: Any, asked: Asked, image: Image) -> dict[str, Any]:
         for a, b, c, d in shown.get("pairs", ())
     ]
     return {
-        "width": left + found,
+        "view": _view(points, left + found),
         "query": (asked.image.thumbnail_url() if asked.image else asked.kept.url if asked.kept else "", width),
         "image": (image.thumbnail_url(), left, found),
         "part": _rectangle(asked.region, width),
@@ -74,6 +74,14 @@ def _matches(shown: Any, asked: Asked, image: Image) -> dict[str, Any]:
         "lines": [tuple(round(number, 2) for number in line) for line in lines],
         "mirrored": shown.get("mirrored", False),
     }
+
+
+def _view(points: Sequence[tuple[float, float]], width: float) -> tuple[float, ...]:
+    """Left, top, width and height of what is drawn: an outline is shown beyond its picture, though not endlessly."""
+    xs, ys = zip(*points, strict=True)
+    left, right = max(-HIGH, min(0, *xs)), min(width + HIGH, max(width, *xs))
+    top, low = max(-HIGH, min(0, *ys)), min(2 * HIGH, max(HIGH, *ys))
+    return tuple(round(number, 2) for number in (left - 1, top - 1, right - left + 2, low - top + 2))
 
 
 def _size(asked: Asked) -> float:

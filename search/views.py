@@ -26,7 +26,7 @@ from search.engine import ALL, query_by_pixels, search
 from search.exceptions import SearchError
 from search.forms import PictureSearchForm, StoredSearchForm, TextSearchForm
 from search.queries.models import Kept
-from search.throttles import FetchThrottle
+from search.throttles import FetchThrottle, may_keep
 from search.types import Pixels
 
 PAGE = "search/search.html"
@@ -70,11 +70,12 @@ def _by_picture(request: HttpRequest) -> HttpResponse:
         return _page(request, 400, form=form)
     method, region = form.cleaned_data["method"], form.cleaned_data["region"]
     query = query_by_pixels(region.cut(pixels) if region else pixels, ALL)
-    if kept := searches.keep(pixels, None if region else query):
+    allowed = not settings.QUERY_KEPT or may_keep(request)
+    if allowed and (kept := searches.keep(pixels, None if region else query)):
         asked = _parameters(method="" if method == ALL else method, region=region)
         return redirect(f"{kept.get_absolute_url()}{'?' if asked else ''}{asked}")
     result = search(query, method=method, limit=form.cleaned_data["limit"])
-    response = _page(request, form=form, result=result)
+    response = _page(request, form=form, result=result, crowded=not allowed)
     # The chosen file stays in its field, so that it can be compared in another way.
     response["HX-Retarget"] = response["HX-Reselect"] = "#results"
     return response

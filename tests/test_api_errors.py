@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 def rates(monkeypatch) -> dict[str, str | None]:
     """The throttle rates, to be changed; nothing was counted before."""
     cache.clear()
-    changed: dict[str, str | None] = {"search": None, "upload": None, "fetch": None}
+    changed: dict[str, str | None] = {"search": None, "upload": None, "fetch": None, "keep": None}
     monkeypatch.setattr(SimpleRateThrottle, "THROTTLE_RATES", changed)
     return changed
 

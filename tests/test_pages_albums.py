@@ -3,13 +3,18 @@
 import io
 import re
 import zipfile
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from gallery import selection
 from gallery.models import Album, Image, Tag
-from gallery.paging import PAGE_SIZE
+from gallery.paging import PAGE_SIZE, images, page_of
+from gallery.services import update_image
 from tests.visitors import add, as_editor, links, text
 
 pytestmark = pytest.mark.django_db
@@ -25,6 +30,13 @@ def editor(client):
 
 def do(client, what, pictures, **fields):
     return client.post("/selection/", {"do": what, "ids": [one.pk for one in pictures], **fields}, follow=True)
+
+
+def plan_of(sql):
+    """How SQLite goes about a query."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+        return " ".join(row[3] for row in cursor.fetchall())
 
 
 def addresses(pictures):
@@ -64,9 +76,12 @@ def test_selected_pictures_get_tags_beside_those_they_have(editor):
 
 def test_selected_pictures_go_into_the_trash(editor):
     gone, kept = add(1), add(2)
-    assert "into the trash" in text(do(editor, "trash", [gone]))
+    page = text(do(editor, "trash", [gone]))
+    assert "into the trash" in page
     assert [one.pk for one in Image.objects.all()] == [kept.pk]
     assert Image.everything.count() == 2
+    editor.post("/restore/", {"undo": re.search(r'name="undo" value="([^"]+)"', page)[1]})
+    assert Image.objects.count() == 2
 
 
 def test_anyone_downloads_a_selection_as_one_zip(client):
@@ -129,6 +144,39 @@ def test_pictures_come_in_the_order_that_is_asked_for(client, sort, expected):
         made[number] = add(number, title, size=(size, size))
     assert links(client.get(f"/?sort={sort}")) == [made[number].get_absolute_url() for number in expected]
     assert client.get(f"/api/images/?sort={sort}").json()["results"][0]["id"] == made[expected[0]].pk
+
+
+def test_titles_are_sorted_as_people_do_in_every_alphabet(client):
+    titles = ["яхта", "Ёлка", "Éclair", "ель", "Йод", "Икра", "Zebra", "ecru", "Кот", "ежевика"]
+    made = {title: add(seed, title) for seed, title in enumerate(titles)}
+    expected = ["Éclair", "ecru", "Zebra", "ежевика", "Ёлка", "ель", "Икра", "Йод", "Кот", "яхта"]
+    assert links(client.get("/?sort=title")) == addresses(made[title] for title in expected)
+    update_image(image=made["Кот"], title="Аист")
+    assert links(client.get("/?sort=title"))[3] == made["Кот"].get_absolute_url()
+
+
+def test_pictures_of_before_get_what_titles_are_sorted_by():
+    picture = add(1, "Ёлка")
+    Image.objects.update(title_key="")
+    import_module("gallery.migrations.0003_title_key").fill(apps, None)
+    picture.refresh_from_db()
+    assert picture.title_key == "елка"
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="every database words its plans in its own way")
+@pytest.mark.parametrize(("sort", "index"), [("title", "image_by_title"), ("size", "image_by_size")])
+def test_every_page_of_an_order_is_read_from_its_index(sort, index):
+    for seed in range(4):
+        add(seed, f"Title {seed % 2}")
+    with CaptureQueriesContext(connection) as first:
+        following = page_of(images(), size=1, sort=sort).next
+    with CaptureQueriesContext(connection) as later:
+        page_of(images(), following, size=2, sort=sort)
+    asked = [each["sql"] for each in (*first, *later) if "ORDER BY" in each["sql"] and "gallery_tag" not in each["sql"]]
+    assert len(asked) == 3
+    plans = [plan_of(sql) for sql in asked]
+    assert all(index in plan and "TEMP B-TREE" not in plan for plan in plans)
+    assert all(plan.startswith("SEARCH") for plan in plans[1:])
 
 
 @pytest.mark.parametrize("sort", ["newest", "oldest", "title", "size"])

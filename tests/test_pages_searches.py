@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 from PIL import Image as Pillow
@@ -15,6 +16,7 @@ from PIL import Image as Pillow
 from search import searches
 from search.queries.models import Kept
 from search.queries.tasks import forget_expired
+from search.throttles import KeepThrottle
 from tests.api_clients import error_of
 from tests.api_clients import picture as picture_to_send
 from tests.drawings import encode, scene
@@ -181,3 +183,14 @@ def test_the_search_page_offers_examples_and_says_how_long_a_picture_is_kept(cli
     assert "1\xa0day" in page
     settings.QUERY_KEPT = 0
     assert "It is not kept." in text(client.get("/search/"))
+
+
+def test_who_searches_by_many_pictures_is_answered_but_they_are_not_all_kept(client, monkeypatch):
+    cache.clear()
+    monkeypatch.setitem(KeepThrottle.THROTTLE_RATES, "keep", "2/hour")
+    pages = [client.post("/search/", {"file": upload(1)}) for _ in range(3)]
+    assert [page.status_code for page in pages] == [302, 302, 200]
+    assert "this one is not kept" in text(pages[2])
+    assert "search" not in client.post("/api/search/image/", {"file": picture_to_send(1)}).json()
+    assert Kept.objects.count() == 2
+    cache.clear()

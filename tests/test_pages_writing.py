@@ -1,11 +1,16 @@
 """Pages on which pictures are added, changed and deleted, and who may."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import User
+from django.core import signing
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from gallery.models import Image
+from gallery.services import trash_images
+from gallery.trash_views import SALT
 from tests.visitors import add, as_editor, text, upload
 
 pytestmark = pytest.mark.django_db
@@ -68,13 +73,36 @@ def test_title_and_tags_can_be_changed(editor):
     assert {tag.name for tag in picture.tags.all()} == {"new", "newer"}
 
 
-def test_deleting_is_asked_first_and_done_by_post(editor):
-    picture = add(1, "Doomed")
+def test_a_deleted_picture_is_in_the_trash_until_that_is_undone(editor):
+    picture = add(1, "Doomed", ["old"])
     address = reverse("gallery:delete", args=[picture.pk])
-    assert "Delete “Doomed”?" in text(editor.get(address))
-    assert Image.objects.exists()
-    assert "“Doomed” is deleted." in text(editor.post(address, follow=True))
+    assert "Put “Doomed” into the trash?" in text(editor.get(address))
+    page = text(editor.post(address, follow=True))
+    assert "“Doomed” is in the trash" in page
     assert not Image.objects.exists()
+    undo = re.search(r'name="undo" value="([^"]+)"', page)[1]
+    answer = editor.post("/restore/", {"undo": undo, "next": "/tags/"}, follow=True)
+    assert answer.redirect_chain[-1][0] == "/tags/"
+    assert "1 picture restored." in text(answer)
+    assert list(Image.objects.get().tags.values_list("name", flat=True)) == ["old"]
+    again = editor.post("/restore/", {"undo": undo, "next": "https://example.com/"}, follow=True)
+    assert again.redirect_chain[-1][0] == "/"
+    assert "nothing to restore" in text(again)
+
+
+def test_only_what_this_site_signed_is_undone(editor):
+    picture = add(1)
+    trash_images(ids=[picture.pk])
+    for undo in ("", str(picture.pk), signing.dumps([picture.pk], salt="other")):
+        assert editor.post("/restore/", {"undo": undo}).status_code == 404
+    assert not Image.objects.exists()
+
+
+def test_undoing_needs_the_permission_to_delete(client):
+    undo = signing.dumps([1], salt=SALT)
+    assert client.post("/restore/", {"undo": undo})["Location"].startswith("/login/")
+    client.force_login(User.objects.create_user("reader"))
+    assert client.post("/restore/", {"undo": undo}).status_code == 403
 
 
 @pytest.mark.parametrize("page", ["edit", "delete"])

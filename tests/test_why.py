@@ -134,3 +134,10 @@ def test_points_that_match_are_joined(client, worker):
     assert apart.max() < 0.05
     page = text(client.get(f"{found.get_absolute_url()}why/?query={query.pk}"))
     assert page.count("<line ") == len(pairs)
+    page = text(client.get(f"{query.get_absolute_url()}why/?query={found.pk}"))
+    left, top, width, height = (float(n) for n in re.search(r'class="matches" viewBox="([^"]+)"', page)[1].split())
+    outline = re.search(r'class="outline" d="([^"]+)"', page)[1]
+    points = np.array(re.findall(r"(-?[\d.]+) (-?[\d.]+)", outline), float)
+    assert points[:, 1].min() < -40
+    assert points[:, 1].max() > 140
+    assert ((points > [left, top]) & (points < [left + width, top + height])).all()

@@ -173,15 +173,17 @@ class Atlas {
     for (const label of this.named) label.width = label.element.offsetWidth;
   }
 
-  // Names of parts come when one is near; none covers another.
+  // Names of parts come when one is near; none covers another, and none is cut by the edge.
   placeLabels() {
     const near = this.view.scale > 1.7 * this.view.least;
     const close = this.view.scale > 90;
     const taken = [];
     for (const label of this.named) {
-      const [x, y] = this.view.toStage(label.x, label.y);
+      const [middle, y] = this.view.toStage(label.x, label.y);
       const half = label.width / 2 + 6;
-      const fits = !close && (near || label.level === 0) && x > -half && y > 0 && x < this.view.width + half && y < this.view.height && !taken.some(([ox, oy, other]) => Math.abs(ox - x) < half + other && Math.abs(oy - y) < 30);
+      const x = Math.max(half, Math.min(middle, this.view.width - half));
+      const inside = middle > 0 && y > 14 && middle < this.view.width && y < this.view.height - 14;
+      const fits = !close && (near || label.level === 0) && inside && !taken.some(([ox, oy, other]) => Math.abs(ox - x) < half + other && Math.abs(oy - y) < 30);
       if (fits) {
         taken.push([x, y, half]);
         label.element.style.transform = `translate(${Math.round(x - label.width / 2)}px, ${Math.round(y - 14)}px)`;

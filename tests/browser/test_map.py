@@ -326,6 +326,7 @@ def test_the_map_fits_its_window(visit, worker, screenshots, name):
     over = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert page.evaluate(over) <= 0
     assert page.evaluate("document.documentElement.scrollHeight - innerHeight") <= 0
+    expect(page.get_by_role("button", name="Русский")).to_be_in_viewport()
     file = screenshots / f"{name}-map.png"
     page.screenshot(path=file)
     assert file.stat().st_size > 10_000

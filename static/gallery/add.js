@@ -1,0 +1,99 @@
+// Adding many pictures: each is sent by itself, and says what became of it.
+"use strict";
+
+function addPage(form) {
+  const outcomes = one("#outcomes");
+  const button = one("#send");
+  const { pictures } = form.elements;
+  const label = form.querySelector(".drop strong");
+  let queue = [];
+  let busy = false;
+
+  const row = (file, text) => {
+    const item = document.createElement("li");
+    item.className = "outcome waiting";
+    const name = item.appendChild(document.createElement("span"));
+    const what = item.appendChild(document.createElement("span"));
+    name.className = "file";
+    what.className = "what";
+    name.textContent = file.name;
+    what.textContent = text;
+    return item;
+  };
+  const count = (kind) => outcomes.querySelectorAll(`.${kind}`).length;
+
+  function summarise() {
+    const [good, same, bad, left] = [count("good"), count("same"), count("bad"), queue.length];
+    const parts = [
+      good && told("{n} added", { n: good }), same && told("{n} already here", { n: same }),
+      bad && told("{n} not added", { n: bad }), left && told("{n} waiting", { n: left }),
+    ];
+    one("#summary").textContent = parts.filter(Boolean).join(", ");
+    button.textContent = left > 1 ? counted("Add {n} picture", "Add {n} pictures", left) : told("Add pictures");
+    label.textContent = left ? told("Choose more pictures") : told("Choose pictures");
+    pictures.required = !queue.length;
+  }
+
+  function enlist(chosen) {
+    for (const file of chosen) {
+      const item = row(file, told("Waiting"));
+      outcomes.append(item);
+      queue.push({ file, item });
+    }
+    pictures.value = "";
+    summarise();
+  }
+
+  function send({ file, item }) {
+    const data = new FormData(form);
+    data.set("pictures", file);
+    const bar = document.createElement("progress");
+    item.querySelector(".what").replaceChildren(bar);
+    const request = new XMLHttpRequest();
+    request.upload.addEventListener("progress", ({ loaded, total }) => { if (loaded < total) bar.value = loaded / total; else bar.removeAttribute("value"); });
+    return new Promise((resolve) => {
+      request.addEventListener("loadend", () => resolve(request));
+      request.open("POST", form.action);
+      request.setRequestHeader("HX-Request", "true");
+      request.send(data);
+    });
+  }
+
+  function settle(entry, request) {
+    if (request.status === 200 || request.status === 400) {
+      const part = new DOMParser().parseFromString(request.responseText, "text/html").querySelector("li.outcome");
+      if (part) return entry.item.replaceWith(part);
+    }
+    const again = document.createElement("button");
+    again.type = "button";
+    again.textContent = told("Try again");
+    again.addEventListener("click", () => { entry.item.className = "outcome waiting"; queue.push(entry); run(); });
+    entry.item.className = "outcome bad";
+    const reason = {
+      0: told("The site cannot be reached."), 200: told("You are no longer logged in."),
+      403: told("You may not add pictures any more."), 413: told("Too large."),
+    };
+    return entry.item.querySelector(".what").replaceChildren(reason[request.status] ?? told("Not added."), " ", again);
+  }
+
+  async function run() {
+    if (busy) return;
+    busy = button.disabled = true;
+    while (queue.length) {
+      const entry = queue[0];
+      const request = await send(entry);
+      queue.shift();
+      settle(entry, request);
+      summarise();
+    }
+    busy = button.disabled = false;
+    announce(one("#summary").textContent);
+  }
+
+  pictures.addEventListener("change", () => enlist([...pictures.files]));
+  receiveFiles((dropped) => enlist([...dropped]));
+  form.addEventListener("submit", (event) => { event.preventDefault(); run(); });
+  addEventListener("beforeunload", (event) => { if (queue.length) event.preventDefault(); });
+}
+
+addPage(one("#add"));
