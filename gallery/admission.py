@@ -1,0 +1,53 @@
+"""How much one process takes in at once. What is more waits a little, or is refused with Busy: memory has an end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Condition, Lock
+
+from gallery.exceptions import Busy
+
+
+class Slots:
+    """Requests that are being worked on, counted by kind."""
+
+    def __init__(self) -> None:
+        self._lock, self._taken = Lock(), Counter[str]()
+
+    @contextmanager
+    def taken(self, kind: str, most: int) -> Iterator[None]:
+        """One of ``most`` slots; raises Busy if there is none. The last one is not for a kind that has all others."""
+        with self._lock:
+            if self._taken.total() >= most or self._taken[kind] >= max(1, most - 1):
+                raise Busy
+            self._taken[kind] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._taken[kind] -= 1
+                self._taken += Counter()  # forgets kinds that have none
+
+
+class Room:
+    """Memory that threads share. ``wait`` is in seconds; who waits holds a thread."""
+
+    def __init__(self, wait: float = 15.0) -> None:
+        self.wait = wait
+        self._changed, self._used = Condition(), 0
+
+    @contextmanager
+    def taken(self, amount: int, most: int) -> Iterator[None]:
+        """Wait until ``amount`` more makes at most ``most``, or is all there is; raises Busy after ``wait``."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._used or self._used + amount <= most, self.wait):
+                raise Busy
+            self._used += amount
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used -= amount
+                self._changed.notify_all()
