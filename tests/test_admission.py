@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from gallery.admission import Room, Slots
@@ -31,6 +32,13 @@ from tests.visitors import as_editor
 ROOT = Path(__file__).resolve().parent.parent
 SIDE = 3_400  # pixels
 FLOOD = 200
+PREPARED = """
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from rest_framework.authtoken.models import Token
+call_command("migrate", verbosity=0)
+print(Token.objects.create(user=User.objects.create_superuser("boss")).key)
+"""
 TOGETHER = 250_000_000  # bytes for decoding: one such picture at a time, and not two
 
 
@@ -137,19 +145,19 @@ class Site:
         unset = {"DATABASE_URL", "CELERY_BROKER_URL"}
         kept = {name: value for name, value in os.environ.items() if name not in unset}
         self.environment = kept | {"IMAGESITE_DATA": str(folder), "DECODING_MEMORY": str(TOGETHER)}
-        self._manage("migrate", "-v0")
-        self._manage("collectstatic", "--no-input", "-v0")
-        made = self._manage("createsuperuser", "--no-input", "--username", "boss", "--email", "a@example.org")
-        assert made
-        self.token = self._manage("drf_create_token", "boss").split()[2]
+        folder.mkdir()
+        (folder / "static").symlink_to(settings.STATIC_ROOT)
+        done = subprocess.run(
+            [sys.executable, "manage.py", "shell", "-v0", "-c", PREPARED],
+            cwd=ROOT,
+            env=self.environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        self.token = done.stdout.split()[-1]
         self.process = subprocess.Popen(web_command("127.0.0.1", self.port, 2), cwd=ROOT, env=self.environment)
         wait_until(lambda: answers("127.0.0.1", self.port), 60, "the web server")
-
-    def _manage(self, *arguments: str) -> str:
-        environment = self.environment | {"DJANGO_SUPERUSER_PASSWORD": "a long enough one"}
-        command = [sys.executable, "manage.py", *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
-        return done.stdout
 
     def ask(self, method: str, address: str, body: bytes = b"", **headers: str) -> tuple[int, dict[str, str], bytes]:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=120)
