@@ -6,6 +6,8 @@ from datetime import timedelta
 
 from django.core.files.storage import default_storage
 from django.db import models
+from django.db.models import F
+from django.db.models.functions import Lower
 from django.templatetags.static import static
 from django.urls import reverse
 
@@ -82,6 +84,9 @@ class Image(models.Model):
             models.Index(fields=["id"], condition=models.Q(thumbnailed=False), name="image_unthumbnailed"),
             # Counting what is shown must not read the rows; an index on the time would mislead SQLite's planner.
             models.Index(fields=["id"], condition=models.Q(trashed_at=None), name="image_shown"),
+            # The orders of gallery/paging.py.
+            models.Index(F("bytes").desc(), F("id").desc(), condition=models.Q(trashed_at=None), name="image_by_size"),
+            models.Index(Lower("title"), F("id").desc(), condition=models.Q(trashed_at=None), name="image_by_title"),
             models.Index(fields=["trashed_at"], condition=models.Q(trashed_at__isnull=False), name="image_trashed"),
         ]
 

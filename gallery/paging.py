@@ -14,7 +14,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Lower
 
-from gallery.models import Image
+from gallery.models import Image, Tag
 
 PAGE_SIZE = 48
 NEWEST = "newest"
@@ -22,7 +22,7 @@ NEWEST = "newest"
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """An order: by a column, ``down`` from the largest; among equals the newest picture comes first."""
+    """An order: by what ``images()`` knows, ``down`` from the largest; among equals the newest picture comes first."""
 
     label: str
     by: Combinable
@@ -30,8 +30,8 @@ class Sort:
 
 
 SORTS: dict[str, Sort] = {
-    NEWEST: Sort("Newest", F("pk"), down=True),
-    "oldest": Sort("Oldest", F("pk")),
+    NEWEST: Sort("Newest", F("place"), down=True),
+    "oldest": Sort("Oldest", F("place")),
     "title": Sort("Title", Lower("title")),
     "size": Sort("Largest file", F("bytes"), down=True),
 }
@@ -46,15 +46,19 @@ class Page:
 
 
 def images(*, tag: str = "", q: str = "", album: int | None = None) -> QuerySet[Image]:
-    """Pictures of an album, with a tag and with words in their title; of ``q`` the first 200 characters count."""
-    found = Image.objects.all()
+    """Pictures of an album, with a tag and with words in their title; of ``q`` the first 200 characters count.
+
+    Their ``place`` is their id, as it stands in the index that a page is read from.
+    """
+    found, place = Image.objects.all(), "pk"
     if album is not None:
-        found = found.filter(albums=album)
+        found, place = found.filter(albums=album), "Album_images+__image_id"
     if tag:
-        found = found.filter(tags__name=tag.strip().lower())
+        known = Tag.objects.filter(name=tag.strip().lower()).values_list("pk", flat=True).first()
+        found, place = found.filter(tags=known or 0), "Image_tags+__image_id"
     for word in q[:200].split():
         found = found.filter(_titled(word))
-    return found.order_by("-pk")
+    return found.annotate(place=F(place)).order_by("-place")
 
 
 def _titled(word: str) -> Q:
@@ -95,7 +99,7 @@ def _token(last: Any, sort: str) -> str:
 def _past(page: str, order: Sort) -> Q:
     """What comes after the picture that a token tells of."""
     if page.startswith("before-") and page[7:].isdecimal():
-        return Q(pk__lt=min(int(page[7:]), 2**62))
+        return Q(place__lt=min(int(page[7:]), 2**62))
     try:
         kind, _, packed = page.partition("-")
         key, pk = json.loads(urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
@@ -105,4 +109,5 @@ def _past(page: str, order: Sort) -> Q:
             raise ValueError(page)
     except (ValueError, TypeError, RecursionError) as error:
         raise InvalidPage("There is no such page. Start from the first, and follow “next”.") from error
-    return Q(**{"key__lt" if order.down else "key__gt": key}) | Q(key=key, pk__lt=pk)
+    past = "key__lt" if order.down else "key__gt"
+    return Q(**{f"{past}e": key}) & (Q(**{past: key}) | Q(pk__lt=pk))  # the first part is what an index can begin from
