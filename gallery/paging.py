@@ -99,7 +99,7 @@ def _token(last: Any, sort: str) -> str:
 def _past(page: str, order: Sort) -> Q:
     """What comes after the picture that a token tells of."""
     if page.startswith("before-") and page[7:].isdecimal():
-        return Q(place__lt=min(int(page[7:]), 2**62))
+        return _beyond(min(int(page[7:]), 2**62), "lt")
     try:
         kind, _, packed = page.partition("-")
         key, pk = json.loads(urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
@@ -109,5 +109,13 @@ def _past(page: str, order: Sort) -> Q:
             raise ValueError(page)
     except (ValueError, TypeError, RecursionError) as error:
         raise InvalidPage("There is no such page. Start from the first, and follow “next”.") from error
-    past = "key__lt" if order.down else "key__gt"
+    way = "lt" if order.down else "gt"
+    if order.by == F("place"):
+        return _beyond(key, way)
+    past = f"key__{way}"
     return Q(**{f"{past}e": key}) & (Q(**{past: key}) | Q(pk__lt=pk))  # the first part is what an index can begin from
+
+
+def _beyond(place: int, way: str) -> Q:
+    """Said of both ends of the join: PostgreSQL's planner does not see that what holds of one holds of the other."""
+    return Q(**{f"place__{way}": place, f"pk__{way}": place})
