@@ -43,7 +43,7 @@ TOGETHER = 250_000_000  # bytes for decoding: one such picture at a time, and no
 
 
 def test_the_last_slot_is_kept_for_another_kind() -> None:
-    slots = Slots()
+    slots = Slots(wait=0.01)
     with slots.taken("add", 3), slots.taken("add", 3):
         with pytest.raises(Busy), slots.taken("add", 3):
             pass
@@ -51,6 +51,25 @@ def test_the_last_slot_is_kept_for_another_kind() -> None:
             pass
     with slots.taken("add", 1):
         pass
+
+
+def test_half_as_many_as_there_are_slots_may_wait_for_one() -> None:
+    slots, came, over = Slots(wait=60.0), Counter[str](), threading.Event()
+
+    def work(_: int) -> None:
+        try:
+            with slots.taken("add", 4):
+                over.wait(60)
+                came["in"] += 1
+        except Busy:
+            came["refused"] += 1
+
+    with ThreadPoolExecutor(10) as pool:
+        for i in range(10):
+            pool.submit(work, i)
+        wait_until(lambda: came["refused"] == 5, 30, "the refusal of who came when three were in and two waited")
+        over.set()
+    assert came == {"in": 5, "refused": 5}
 
 
 def test_room_is_never_overdrawn_and_everyone_gets_it() -> None:
@@ -88,7 +107,7 @@ def test_who_finds_no_room_in_time_is_told_so() -> None:
 def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every slot of this process is taken."""
     taken = ExitStack()
-    made = Slots()
+    made = Slots(wait=0.01)
     for i in range(4):
         taken.enter_context(made.taken(str(i), 4))
     monkeypatch.setattr("imagesite.middleware.Slots", lambda: made)
