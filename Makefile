@@ -7,7 +7,7 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 MANAGE := $(VENV)/bin/python manage.py
 
 .PHONY: help run test lint models admin screenshots bench bench-quality bench-indexes bench-live bench-extract bench-queries \
-  bench-local bench-text bench-map bench-duplicates bench-milvus
+  bench-local bench-text bench-map bench-duplicates bench-milvus bench-load
 .DELETE_ON_ERROR:
 
 help: ## what there is
@@ -47,6 +47,11 @@ bench-map: $(VENV)/dev.stamp ## measure layouts of the map and the frames of its
 
 bench-milvus: $(VENV)/dev.stamp ## measure a Milvus server beside the indexes in the process
 	@exec $(VENV)/bin/python -m benchmarks.milvus
+
+bench-load: $(VENV)/bench.stamp ## put a site of 100,000 pictures under load, soak it, page through a million (over an hour)
+	@$(VENV)/bin/python -m benchmarks.load $(ARGS)
+	@$(VENV)/bin/python -m benchmarks.load_pages
+	@exec $(VENV)/bin/python -m benchmarks.load_pages --database postgresql
 
 bench-duplicates: $(VENV)/dev.stamp ## measure how fast duplicates are found
 	@exec $(VENV)/bin/python -m benchmarks.duplicates

@@ -18,6 +18,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from gallery import selection as chosen
 from gallery import services
+from gallery.counting import kept
 from gallery.forms import AlbumForm, SelectionForm
 from gallery.models import TRASH_KEPT, Album, Image, Tag
 from gallery.trash_views import tell_trashed
@@ -33,7 +34,8 @@ def tags(request: HttpRequest) -> HttpResponse:
     by_name = request.GET.get("sort") == "name"
     counted = Tag.objects.annotate(count=Count("images", filter=SHOWN)).filter(count__gt=0)
     ordered = counted.order_by("name") if by_name else counted.order_by("-count", "name")
-    return render(request, "gallery/tags.html", {"tags": ordered[:MOST_TAGS], "by_name": by_name})
+    shown = kept("tags-by-name" if by_name else "tags", lambda: list(ordered[:MOST_TAGS]))
+    return render(request, "gallery/tags.html", {"tags": shown, "by_name": by_name})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

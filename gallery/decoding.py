@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngImageFile
 from pillow_heif import register_heif_opener
 
+from gallery.admission import Room
 from gallery.colours import flatten, grey_range, to_srgb
 from gallery.exceptions import ImageRejected
 from gallery.metadata import Metadata, read_metadata, read_orientation
@@ -80,6 +81,8 @@ SIDEWAYS = (5, 6, 7, 8)
 # Pictures are scaled in bands of this many pixels, so that no second full-size copy is made.
 BAND_PIXELS = 4_000_000
 
+MEMORY = Room()
+
 # A few seconds. Counted over all bytes, so a film behind the picture adds chance hits: room is left.
 MOST_SCANNED_PIXELS = 10_000_000_000
 
@@ -94,8 +97,8 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 class Limits:
     """What is taken, and how large its pixels come out. Counts are of the file's own pixels.
 
-    ``max_memory`` is in bytes, for the decoder alone. Pillow's own guard (twice
-    ``Image.MAX_IMAGE_PIXELS``, 178 million pixels) holds beside ``max_pixels``.
+    ``max_memory`` is in bytes, for the decoder alone, and for all threads of a process together. Pillow's
+    own guard (twice ``Image.MAX_IMAGE_PIXELS``, 178 million pixels) holds beside ``max_pixels``.
     """
 
     max_bytes: int = 50_000_000
@@ -124,7 +127,7 @@ def decode(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Decoded:
     """The first frame of the picture in ``data``, its longest side at most ``limits.working_side``.
 
     Raises ImageRejected with code empty, too_large, too_many_pixels, too_many_frames,
-    not_an_image, unsupported or damaged.
+    not_an_image, unsupported or damaged; and Busy, if the memory for it does not become free in time.
     """
     _check_bytes(data, limits)
     with _rejecting_what_is_broken(data, limits):
@@ -136,8 +139,9 @@ def decode(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Decoded:
         frames = getattr(image, "n_frames", 1)
         _check_frames(frames, limits)
         file.allow_pixels()
-        width, height = _load(image, limits.working_side)
-        small = _shrink(image, _bounded(width, height, limits.working_side))
+        with MEMORY.taken(_peak(image.format, *image.size), limits.max_memory):
+            width, height = _load(image, limits.working_side)
+            small = _shrink(image, _bounded(width, height, limits.working_side))
     upright = to_srgb(small, image.info.get("icc_profile"))
     orientation = read_orientation(image)
     if orientation in UPRIGHT:
@@ -202,9 +206,13 @@ def _check_icon(data: bytes, limits: Limits) -> None:
 
 
 def _check_pixels(format_name: str | None, width: int, height: int, limits: Limits) -> None:
-    pixels, weight = width * height, PEAK_BYTES[format_name or "PNG"]
-    if pixels > limits.max_pixels or pixels * weight > limits.max_memory:
-        raise _too_many_pixels(limits, weight)
+    if width * height > limits.max_pixels or _peak(format_name, width, height) > limits.max_memory:
+        raise _too_many_pixels(limits, PEAK_BYTES[format_name or "PNG"])
+
+
+def _peak(format_name: str | None, width: int, height: int) -> int:
+    """Bytes that decoding needs."""
+    return width * height * PEAK_BYTES[format_name or "PNG"]
 
 
 def _too_many_pixels(limits: Limits, weight: int = 1) -> ImageRejected:

@@ -13,6 +13,15 @@ class ImageRejected(GalleryError):
         self.code = code
 
 
+class Busy(Exception):
+    """Too much at once; no fault of the picture, so not of that family. ``retry_after`` is in seconds."""
+
+    retry_after = 5
+
+    def __init__(self) -> None:
+        super().__init__("Too many pictures are coming in at once. Send this one again in a few seconds.")
+
+
 class FetchFailed(GalleryError):
     """A picture could not be fetched from a URL (refused address, too large, too slow, not found)."""
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from django.core.paginator import InvalidPage
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
-from gallery.models import Image
+from gallery.models import Image, Tag
 
 PAGE_SIZE = 48
 NEWEST = "newest"
@@ -20,7 +20,7 @@ NEWEST = "newest"
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """An order by a field, ``down`` from the largest; among equals the newest picture comes first.
+    """An order by what ``images()`` knows, ``down`` from the largest; among equals the newest picture comes first.
 
     Each has an index in gallery/models.py.
     """
@@ -32,8 +32,8 @@ class Sort:
 
 
 SORTS: dict[str, Sort] = {
-    NEWEST: Sort("Newest", "pk", int, down=True),
-    "oldest": Sort("Oldest", "pk", int),
+    NEWEST: Sort("Newest", "place", int, down=True),
+    "oldest": Sort("Oldest", "place", int),
     "title": Sort("Title", "title_key", str),
     "size": Sort("Largest file", "bytes", int, down=True),
 }
@@ -48,15 +48,19 @@ class Page:
 
 
 def images(*, tag: str = "", q: str = "", album: int | None = None) -> QuerySet[Image]:
-    """Pictures of an album, with a tag and with words in their title; of ``q`` the first 200 characters count."""
-    found = Image.objects.all()
+    """Pictures of an album, with a tag and with words in their title; of ``q`` the first 200 characters count.
+
+    Their ``place`` is their id, as it stands in the index that a page is read from.
+    """
+    found, place = Image.objects.all(), "pk"
     if album is not None:
-        found = found.filter(albums=album)
+        found, place = found.filter(albums=album), "Album_images+__image_id"
     if tag:
-        found = found.filter(tags__name=tag.strip().lower())
+        known = Tag.objects.filter(name=tag.strip().lower()).values_list("pk", flat=True).first()
+        found, place = found.filter(tags=known or 0), "Image_tags+__image_id"
     for word in q[:200].split():
         found = found.filter(_titled(word))
-    return found.order_by("-pk")
+    return found.annotate(place=F(place)).order_by("-place")
 
 
 def _titled(word: str) -> Q:
@@ -92,9 +96,12 @@ def _following(found: QuerySet[Image], order: Sort, page: str, most: int) -> lis
     if not page:
         return list(found[:most])
     key, pk = _place(page, order)
-    equals = [] if order.field == "pk" else list(found.filter(**{order.field: key}, pk__lt=pk)[:most])
-    beyond = found.filter(**{f"{order.field}__{'lt' if order.down else 'gt'}": key})
-    return equals + list(beyond[: most - len(equals)])
+    way = "lt" if order.down else "gt"
+    if order.field == "place":
+        # Said of both ends of the join: PostgreSQL's planner does not see that what holds of one holds of the other.
+        return list(found.filter(**{f"place__{way}": key, f"pk__{way}": key})[:most])
+    equals = list(found.filter(**{order.field: key}, pk__lt=pk)[:most])
+    return equals + list(found.filter(**{f"{order.field}__{way}": key})[: most - len(equals)])
 
 
 def _token(last: Image, sort: str) -> str:
@@ -106,7 +113,7 @@ def _token(last: Image, sort: str) -> str:
 
 def _place(page: str, order: Sort) -> tuple[Any, int]:
     """A token's key and picture. Raises InvalidPage for what no page gave."""
-    if page.startswith("before-") and page[7:].isdecimal() and order.field == "pk":
+    if page.startswith("before-") and page[7:].isdecimal() and order.field == "place":
         return min(int(page[7:]), 2**62), 0
     try:
         kind, _, packed = page.partition("-")

@@ -50,6 +50,7 @@ def limits() -> Limits:
         max_bytes=settings.MAX_IMAGE_BYTES,
         max_pixels=settings.MAX_IMAGE_PIXELS,
         max_frames=settings.MAX_IMAGE_FRAMES,
+        max_memory=settings.DECODING_MEMORY,
     )
 
 
@@ -66,7 +67,7 @@ def add_image(
 ) -> Added:
     """Store a picture, or find the one with the same bytes, which is left as it is, but taken out of the trash.
 
-    Raises ImageRejected, and stores nothing, if ``data`` is not a picture that this site takes.
+    Raises ImageRejected, and stores nothing, if ``data`` is not a picture that this site takes; or Busy.
     A caller that adds many sets ``tell`` to False, and calls ``tell_added`` for many at once.
     With ``hold_copies`` a picture that looks like one that is here is kept back, and the answer names those.
     ``thumbnails`` are made here rather than by a worker; ``created_at`` is when it came to the site that had it before.

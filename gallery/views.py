@@ -83,8 +83,8 @@ def gallery_page(request: HttpRequest, album: Album | None = None) -> HttpRespon
 
 def popular_tags() -> QuerySet[Tag]:
     """The tags that the newest pictures have most often."""
-    older = Image.objects.order_by("-pk").values_list("pk", flat=True)[TAGS_FROM : TAGS_FROM + 1].first() or 0
-    counted = Tag.objects.filter(images__pk__gt=older, images__trashed_at=None).annotate(count=Count("images"))
+    newest = Image.objects.order_by("-pk").values("pk")[:TAGS_FROM]
+    counted = Tag.objects.filter(images__pk__in=newest).annotate(count=Count("images"))
     return counted.order_by("-count", "name")[:TAGS_SHOWN]
 
 

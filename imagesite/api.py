@@ -16,6 +16,8 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from gallery.exceptions import Busy
+
 if TYPE_CHECKING:
     from rest_framework.views import APIView
 
@@ -40,11 +42,18 @@ class Refused(exceptions.APIException):
     """An error with a stable code, a message for people, and what is wrong with which field."""
 
     def __init__(
-        self, message: str, *, code: str, status: int = 400, fields: Mapping[str, Sequence[str]] | None = None
+        self,
+        message: str,
+        *,
+        code: str,
+        status: int = 400,
+        fields: Mapping[str, Sequence[str]] | None = None,
+        wait: int | None = None,
     ) -> None:
         super().__init__(message, code)
         self.status_code = status
         self.fields = fields or {}
+        self.wait = wait  # seconds; REST framework makes Retry-After of it
 
 
 class ErrorAnswer(serializers.Serializer[Any]):
@@ -91,6 +100,8 @@ def listing(request: Request, results: Any, next_page: str = "") -> dict[str, An
 
 def _as_api_error(error: Exception) -> Exception:
     match error:
+        case Busy():
+            return Refused(str(error), code="busy", status=429, wait=error.retry_after)
         case Http404():
             return exceptions.NotFound()
         case Forbidden():

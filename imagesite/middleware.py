@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 
+from gallery.admission import Slots
+from gallery.exceptions import Busy
 from imagesite.api import body
 from imagesite.api_views import FORM_TEXT
+from imagesite.texts import told
 
 PICTURES = 10  # as large as one may be; a form may send several
+PIECE = 1 << 16  # bytes
+READ_AWAY = 2.0  # seconds
 
 
 class RequestSizeMiddleware:
@@ -24,6 +31,46 @@ class RequestSizeMiddleware:
         if int(request.META.get("CONTENT_LENGTH") or 0) <= PICTURES * (settings.MAX_IMAGE_BYTES + FORM_TEXT):
             return self.get_response(request)
         message = "The request is too large. Send fewer or smaller pictures at once."
-        if request.path.startswith("/api/"):
-            return JsonResponse(body("too_large", message), status=413)
-        return HttpResponse(message, status=413, content_type="text/plain")
+        return _refusal(request, "too_large", message, 413)
+
+
+class AdmissionMiddleware:
+    """429 for forms with files beyond UPLOADS_AT_ONCE of this process; its other threads answer whoever only looks."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+        self.slots = Slots()
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.content_type != "multipart/form-data":
+            return self.get_response(request)
+        try:
+            with self.slots.taken(request.path_info, settings.UPLOADS_AT_ONCE):
+                return self.get_response(request)
+        except Busy as busy:
+            _read_away(request)
+            return _try_later(request, busy)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        """The same for a page whose picture found no room; the API has its own way, see imagesite/api.py."""
+        return _try_later(request, exception) if isinstance(exception, Busy) else None
+
+
+def _read_away(request: HttpRequest) -> None:
+    """Read the body, for a while: a connection that is closed while it comes may lose the answer."""
+    until = monotonic() + READ_AWAY
+    with suppress(OSError):
+        while monotonic() < until and request.read(PIECE):
+            pass
+
+
+def _try_later(request: HttpRequest, busy: Busy) -> HttpResponse:
+    response = _refusal(request, "busy", str(busy), 429)
+    response["Retry-After"] = str(busy.retry_after)
+    return response
+
+
+def _refusal(request: HttpRequest, code: str, message: str, status: int) -> HttpResponse:
+    if request.path.startswith("/api/"):
+        return JsonResponse(body(code, message), status=status)
+    return HttpResponse(told(message), status=status, content_type="text/plain; charset=utf-8")

@@ -36,6 +36,8 @@ SHOW_GPS = env.bool("SHOW_GPS", False)
 MAX_IMAGE_BYTES = env.int("MAX_IMAGE_BYTES", 50_000_000)
 MAX_IMAGE_PIXELS = env.int("MAX_IMAGE_PIXELS", 120_000_000)
 MAX_IMAGE_FRAMES = env.int("MAX_IMAGE_FRAMES", 1_000)
+UPLOADS_AT_ONCE = env.int("UPLOADS_AT_ONCE", 4)  # pictures that a web process takes in; half of its threads
+DECODING_MEMORY = env.int("DECODING_MEMORY", 900_000_000)  # bytes for all pictures that a process decodes at once
 FETCH_TIMEOUT = env.float("FETCH_TIMEOUT", 10.0)  # seconds, for a whole URL search download
 FETCH_PRIVATE_ADDRESSES = env.bool("FETCH_PRIVATE_ADDRESSES", False)  # for sites inside an intranet
 
@@ -87,6 +89,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "imagesite.middleware.RequestSizeMiddleware",
+    "imagesite.middleware.AdmissionMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "imagesite.languages.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -68,12 +68,15 @@ def check_encoders(**_: Any) -> list[CheckMessage]:
 
 @register
 def check_numbers(**_: Any) -> list[CheckMessage]:
-    """Rates can be parsed, and a search may have results."""
+    """Rates can be parsed, a search may have results, and pictures may come in."""
     found: list[CheckMessage] = []
     for scope, rate in settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"].items():
         if rate and not re.fullmatch(r"\d+/(s|sec|second|m|min|minute|h|hour|d|day)", rate):
             hint = "Write it as 60/min: a number, and one of second, minute, hour, day."
             found.append(Error(f"THROTTLE_{scope.upper()} is no rate: {rate}", hint=hint, id="search.E003"))
+    for name in ("UPLOADS_AT_ONCE", "DECODING_MEMORY"):
+        if getattr(settings, name) < 1:
+            found.append(Error(f"{name} must be at least 1", hint="Leave it out.", id="gallery.E001"))
     if settings.MAX_RESULTS < 1:
         found.append(Error("MAX_RESULTS must be at least 1", hint="Leave it out for 100.", id="search.E004"))
     return found

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from celery import current_app
 from django.conf import settings
+from django.core.cache import cache
 from django.core.management import call_command
 
 from search import features, jobs
@@ -100,6 +101,7 @@ def milvus_at_once(milvus_collections: LentCollections, monkeypatch: pytest.Monk
 def clean_data(settings, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.SNAPSHOT_ROOT = tmp_path / "snapshots"
+    cache.clear()
     current_app.conf.task_always_eager = True
     current_app.conf.task_eager_propagates = True
     forget()

@@ -49,5 +49,5 @@ def test_a_small_most_is_also_the_default(client: Client, settings) -> None:
 def test_a_throttle_that_is_no_rate_is_told_at_the_start(settings) -> None:
     rates = {"search": "5/fortnight", "upload": None, "fetch": "60/min"}
     settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"DEFAULT_THROTTLE_RATES": rates}
-    settings.MAX_RESULTS = 0
-    assert {"search.E003", "search.E004"} <= {message.id for message in run_checks()}
+    settings.MAX_RESULTS = settings.UPLOADS_AT_ONCE = 0
+    assert {"search.E003", "search.E004", "gallery.E001"} <= {message.id for message in run_checks()}

@@ -8,6 +8,7 @@ from importlib import import_module
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import Permission, User
+from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -222,3 +223,29 @@ def test_titles_of_albums_are_text_never_markup(editor):
     album = Album.objects.get()
     for page in ("/albums/", f"/albums/{album.pk}/", f"/albums/{album.pk}/?select=1", picture.get_absolute_url()):
         assert "<script>alert" not in text(editor.get(page))
+
+
+@pytest.mark.parametrize(("quick", "counted_anew"), [(60.0, True), (0.0, False)])
+def test_counts_are_kept_only_where_counting_takes_long(client, monkeypatch, quick, counted_anew):
+    monkeypatch.setattr("gallery.counting.LONG", quick)
+    monkeypatch.setattr("gallery.counting.SHARE", 1e9)
+    add(1, tags=["cat"])
+    assert "cat" in text(client.get("/tags/"))
+    add(2, tags=["dog"])
+    assert ("dog" in text(client.get("/tags/"))) == counted_anew
+    cache.clear()
+    assert "dog" in text(client.get("/tags/"))
+
+
+def test_a_tag_s_pages_go_on_in_every_order(client, monkeypatch):
+    monkeypatch.setattr("gallery.paging.page_of.__defaults__", ("", 2))
+    added = [add(seed, title=f"{seed % 2}", tags=["odd" if seed % 2 else "even"]).pk for seed in range(1, 8)]
+    by_order = {"newest": added[::-2], "oldest": added[::2], "title": added[::-2], "size": None}
+    for order, expected in by_order.items():
+        page, found = f"/api/images/?tag=odd&sort={order}", []
+        while page:
+            answer = client.get(page).json()
+            found += [one["id"] for one in answer["results"]]
+            page = answer["next"]
+        assert sorted(found) == added[::2]
+        assert expected is None or found == expected
