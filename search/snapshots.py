@@ -6,10 +6,7 @@ process killed anywhere leaves either a whole snapshot or rubbish that nobody re
 
 from __future__ import annotations
 
-import fcntl
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 from django.conf import settings
@@ -18,6 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from search import features, spaces
+from search.alone import alone
 from search.exceptions import SearchError, SnapshotDamaged, SpaceUnavailable
 from search.history import CHUNK, apply, changes, follows, sample
 from search.indexes import INDEXES, index_class
@@ -57,8 +55,8 @@ def build(space: str, progress: Progress = silent) -> Snapshot | None:
     was made beside the one that answers, and has all that it has, takes its place.
     """
     Space.objects.get_or_create(pk=space)
-    with _alone(space) as alone:
-        return _build(space, progress) if alone else None
+    with alone(space) as free:
+        return _build(space, progress) if free else None
 
 
 def rollback(space: str, by: str, *, version: bool = False) -> Snapshot:
@@ -67,9 +65,9 @@ def rollback(space: str, by: str, *, version: bool = False) -> Snapshot:
     The one in use is kept, with ``by`` as the reason why it is not used; a version that was left does not come again
     by itself. Raises SearchError if none is left to serve.
     """
-    with _alone(space) as alone:
+    with alone(space) as free:
         # A build that is under way began with the snapshot that is to go, and would bring it back.
-        if not alone:
+        if not free:
             raise SearchError(f"The index of {space} is being built now. Try again when it is done.")
         row = Space.objects.select_related("snapshot").filter(pk=space).first()
         before = _before(row.snapshot, version) if row and row.snapshot else None
@@ -163,22 +161,6 @@ def load(snapshot: Snapshot, method: Method | None = None) -> Index:
     if len(index) != snapshot.count:
         raise SnapshotDamaged(f"Snapshot {snapshot.sequence} is damaged: {len(index)} rows, not {snapshot.count}.")
     return index
-
-
-@contextmanager
-def _alone(space: str) -> Iterator[bool]:
-    """Whether no other process works on a space's snapshots until this ends.
-
-    The lock is the system's, on a file: it is free as soon as its holder is dead, whatever the clock says.
-    """
-    settings.SNAPSHOT_ROOT.mkdir(parents=True, exist_ok=True)
-    with (settings.SNAPSHOT_ROOT / f"{space}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
 
 
 def _before(current: Snapshot, version: bool) -> Snapshot | None:
