@@ -15,3 +15,7 @@ class ImageRejected(GalleryError):
 
 class FetchFailed(GalleryError):
     """A picture could not be fetched from a URL (refused address, too large, too slow, not found)."""
+
+
+class StorageAway(GalleryError):
+    """The storage of files does not answer; no picture is to blame, and it works again when the storage is back."""

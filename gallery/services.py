@@ -18,6 +18,7 @@ from django.utils import timezone
 from gallery.decoding import Decoded, Limits, decode
 from gallery.models import TRASH_KEPT, Image, Tag
 from gallery.signals import copies_wanted, images_added, images_deleted
+from gallery.storage import speaking_to_storage
 from gallery.thumbnails import make_thumbnails
 
 PURGED_AT_ONCE = 200  # pictures in one transaction
@@ -63,7 +64,7 @@ def add_image(
 ) -> Added:
     """Store a picture, or find the one with the same bytes, which is left as it is, but taken out of the trash.
 
-    Raises ImageRejected, and stores nothing, if ``data`` is not a picture that this site takes.
+    Raises ImageRejected, and stores nothing, if ``data`` is not a picture that this site takes; or StorageAway.
     A caller that adds many sets ``tell`` to False, and calls ``tell_added`` for many at once.
     With ``hold_copies`` a picture that looks like one that is here is kept back, and the answer names those.
     """
@@ -79,7 +80,8 @@ def add_image(
         _lock_content(sha256)
         if known := Image.everything.filter(sha256=sha256).first():
             return _found_again(known, clean_text(title, 200), tags, tell=tell, copies=copies)
-        default_storage.save(image.file_name, ContentFile(data))
+        with speaking_to_storage():
+            default_storage.save(image.file_name, ContentFile(data))
         if copies:
             make_thumbnails(image, decoded)
             image.thumbnailed, image.trashed_at = True, timezone.now()
