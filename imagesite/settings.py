@@ -154,6 +154,9 @@ STORAGES: dict[str, Any] = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 SNAPSHOT_ROOT = DATA / "snapshots"
+if SNAPSHOT_STORAGE := env.str("SNAPSHOT_STORAGE", ""):  # from which each machine takes what it lacks in SNAPSHOT_ROOT
+    OPTIONS = env.json("SNAPSHOT_STORAGE_OPTIONS", default={})
+    STORAGES["snapshots"] = {"BACKEND": SNAPSHOT_STORAGE, "OPTIONS": OPTIONS}
 FILE_UPLOAD_TEMP_DIR: str | None = None
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5_000_000  # of a form's text; files are limited by MAX_IMAGE_BYTES
 

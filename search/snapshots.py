@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from search import features, spaces
+from search import features, snapshot_store, spaces
 from search.alone import alone
 from search.exceptions import SearchError, SnapshotDamaged, SpaceUnavailable
 from search.history import CHUNK, apply, changes, follows, sample
@@ -26,7 +26,7 @@ from search.models import Feature, Moment, Snapshot, Space
 from search.progress import Progress, silent
 from search.pruning import prune
 from search.shared_rows import note_moment, noted_moment, shared_kinds
-from search.snapshot_files import check_folder, checksum_of, write_folder
+from search.snapshot_files import checksum_of, write_folder
 
 log = logging.getLogger(__name__)
 
@@ -148,9 +148,8 @@ def load(snapshot: Snapshot, method: Method | None = None) -> Index:
     method = method or spaces.serving(snapshot.space_id)
     if reason := unfit(snapshot, method):
         raise SnapshotDamaged(f"Snapshot {snapshot.sequence} is not used: {reason}.")
-    folder = settings.SNAPSHOT_ROOT / snapshot.folder
     try:
-        check_folder(folder, snapshot.checksum)
+        folder = snapshot_store.bring(snapshot.folder, snapshot.checksum)
         index = index_class(snapshot.index).load(folder, method.metric, method.dimension)
     except (OSError, ValueError) as error:
         raise SnapshotDamaged(f"Snapshot {snapshot.sequence} is damaged: {error}.") from error
@@ -248,11 +247,11 @@ def _put_in_use(snapshot: Snapshot, method: Method) -> None:
 
 
 def _written(space: str, index: Index, moment: Moment, method: Method) -> Snapshot:
-    """The folder is on disk when this returns; the row is not saved yet."""
+    """The folder is where all machines find it when this returns; the row is not saved yet."""
     kind = {"space": space, "version": method.version, "index": index_name(space)}
     about = {**kind, "sequence": moment.sequence}
     folder = write_folder(settings.SNAPSHOT_ROOT / space, str(moment.sequence), index, about)
-    return Snapshot(
+    snapshot = Snapshot(
         space_id=space,
         version=kind["version"],
         index=kind["index"],
@@ -263,3 +262,5 @@ def _written(space: str, index: Index, moment: Moment, method: Method) -> Snapsh
         folder=f"{space}/{folder.name}",
         checksum=checksum_of(folder),
     )
+    snapshot_store.publish(snapshot.folder)
+    return snapshot
