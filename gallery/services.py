@@ -19,6 +19,7 @@ from django.utils import timezone
 from gallery.decoding import Decoded, Limits, decode
 from gallery.models import TRASH_KEPT, Image, Tag
 from gallery.signals import copies_wanted, images_added, images_deleted
+from gallery.storage import speaking_to_storage
 from gallery.thumbnails import make_thumbnails
 
 AT_ONCE = 200  # pictures in one transaction
@@ -67,7 +68,7 @@ def add_image(
 ) -> Added:
     """Store a picture, or find the one with the same bytes, which is left as it is, but taken out of the trash.
 
-    Raises ImageRejected, and stores nothing, if ``data`` is not a picture that this site takes; or Busy.
+    Raises ImageRejected, and stores nothing, if ``data`` is not a picture that this site takes; Busy or StorageAway.
     A caller that adds many sets ``tell`` to False, and calls ``tell_added`` for many at once.
     With ``hold_copies`` a picture that looks like one that is here is kept back, and the answer names those.
     ``thumbnails`` are made here rather than by a worker; ``created_at`` is when it came to the site that had it before.
@@ -84,7 +85,8 @@ def add_image(
         _lock_content(sha256)
         if known := Image.everything.filter(sha256=sha256).first():
             return _found_again(known, clean_text(title, 200), tags, tell=tell, copies=copies)
-        default_storage.save(image.file_name, ContentFile(data))
+        with speaking_to_storage():
+            default_storage.save(image.file_name, ContentFile(data))
         if copies or thumbnails:
             make_thumbnails(image, decoded)
             image.thumbnailed = True

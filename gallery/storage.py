@@ -1,13 +1,29 @@
-"""Files on this machine's disk, written so that a crash leaves either the whole file or none."""
+"""Where files are kept: on this machine's disk, so that a crash leaves the whole file or none, or on others."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage
+
+from gallery.exceptions import StorageAway
+
+
+@contextmanager
+def speaking_to_storage() -> Iterator[None]:
+    """What storages raise when they do not answer becomes StorageAway. A file that is not there is something else."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (OSError, BotoCoreError, ClientError) as error:
+        raise StorageAway(f"Files cannot be kept or read now, try again later ({type(error).__name__}).") from error
 
 
 class DurableFileSystemStorage(FileSystemStorage):

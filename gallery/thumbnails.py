@@ -11,18 +11,20 @@ from django.core.files.storage import default_storage
 
 from gallery.decoding import Decoded
 from gallery.models import Image
+from gallery.storage import speaking_to_storage
 
 QUALITY = 82
 
 
 def make_thumbnails(image: Image, decoded: Decoded) -> None:
-    """Store every size, replacing what is there. The caller marks the image as ``thumbnailed``."""
+    """Store every size, replacing what is there. The caller marks the image as ``thumbnailed``. Raises StorageAway."""
     picture = PIL.Image.fromarray(decoded.pixels)
     for size in sorted(image.thumbnail_sizes, reverse=True):
         picture.thumbnail((size, size), PIL.Image.Resampling.LANCZOS)
         out = BytesIO()
         picture.save(out, "WEBP", quality=QUALITY, method=2)
-        default_storage.save(image.thumbnail_name(size), ContentFile(out.getvalue()))
+        with speaking_to_storage():
+            default_storage.save(image.thumbnail_name(size), ContentFile(out.getvalue()))
 
 
 def preview_of(image: Image) -> str:

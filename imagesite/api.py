@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import PermissionDenied as Forbidden
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from drf_spectacular.utils import inline_serializer
@@ -16,10 +17,13 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from gallery.exceptions import Busy
+from gallery.exceptions import Busy, StorageAway
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
+
+
+NO_DATABASE = "The database does not answer. Try again in a moment."
 
 
 class ReadOpenlyWriteWithPermission(BasePermission):
@@ -108,6 +112,10 @@ def _as_api_error(error: Exception) -> Exception:
             return exceptions.PermissionDenied()
         case RequestDataTooBig():
             return Refused("The form's text is too large.", code="too_large", status=413)
+        case OperationalError() | InterfaceError():
+            return Refused(NO_DATABASE, code="unavailable", status=503)
+        case StorageAway():
+            return Refused(str(error), code="unavailable", status=503)
         case RecursionError():
             return exceptions.ParseError("The request is nested too deeply.")
         case SuspiciousOperation() | BadRequest() | MultiPartParserError() | UnreadablePostError():

@@ -10,6 +10,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
+from imagesite import patience
 from imagesite.secret_key import read_or_make
 
 django_stubs_ext.monkeypatch()
@@ -134,6 +135,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
 DATABASES["default"].setdefault("CONN_MAX_AGE", 60)  # to connect takes longer than to search
+if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    DATABASES["default"]["OPTIONS"] = patience.POSTGRESQL | DATABASES["default"].get("OPTIONS", {})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Originals and thumbnails; any Django storage, for example S3 (see README).
@@ -155,6 +158,9 @@ STORAGES: dict[str, Any] = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 SNAPSHOT_ROOT = DATA / "snapshots"
+if SNAPSHOT_STORAGE := env.str("SNAPSHOT_STORAGE", ""):  # from which each machine takes what it lacks in SNAPSHOT_ROOT
+    OPTIONS = env.json("SNAPSHOT_STORAGE_OPTIONS", default={})
+    STORAGES["snapshots"] = {"BACKEND": SNAPSHOT_STORAGE, "OPTIONS": OPTIONS}
 FILE_UPLOAD_TEMP_DIR: str | None = None
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5_000_000  # of a form's text; files are limited by MAX_IMAGE_BYTES
 
@@ -226,6 +232,9 @@ SPECTACULAR_SETTINGS = {
 }
 
 CACHES: dict[str, Any] = {"default": env.cache_url("CACHE_URL", "locmemcache://")}
+if CACHES["default"]["BACKEND"].endswith("RedisCache"):
+    CACHES["default"]["BACKEND"] = "imagesite.cache.ForgivingRedisCache"
+    CACHES["default"]["OPTIONS"] = patience.REDIS | CACHES["default"].get("OPTIONS", {})
 
 # The default queue needs no server: messages are files. Redis is one variable away.
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "filesystem://localhost")
@@ -243,7 +252,9 @@ if CELERY_BROKER_URL.startswith("redis"):
         "visibility_timeout": 3_600,
         "unacked_restore_interval": 2,
         "unacked_restore_throttle": 1,
+        **patience.REDIS,
     }
+TASK_LOST_SECONDS = env.float("TASK_LOST_SECONDS", 120.0)  # no word of a task for so long: it is asked for again
 # Two queues, served in turn: a long import must not keep jobs and snapshots waiting.
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_QUEUES = [Queue("default"), Queue("extract")]

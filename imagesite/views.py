@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+
 from django.contrib.auth.decorators import login_not_required
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from imagesite.api import body
+from gallery.exceptions import StorageAway
+from imagesite.api import NO_DATABASE, body
 
 
 @login_not_required
@@ -33,10 +36,16 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """``handler500``: bugs, which Django has logged by now."""
-    if _to_api(request):
-        return JsonResponse(body("server_error", "This is a fault of the site; its log says more."), status=500)
-    return defaults.server_error(request)
+    """``handler500``: bugs, which Django has logged by now; and servers that are away, which is 503."""
+    away = isinstance(sys.exc_info()[1], (OperationalError, InterfaceError, StorageAway))
+    status = 503 if away else 500
+    if not _to_api(request):
+        response = defaults.server_error(request)
+        response.status_code = status
+        return response
+    if away:
+        return JsonResponse(body("unavailable", NO_DATABASE), status=status)
+    return JsonResponse(body("server_error", "This is a fault of the site; its log says more."), status=status)
 
 
 def _to_api(request: HttpRequest) -> bool:

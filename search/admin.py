@@ -189,7 +189,8 @@ class SnapshotAdmin(ReadOnlyAdmin):
 class FailedPictureAdmin(ReadOnlyAdmin):
     """Pictures that were given up after too many tries."""
 
-    list_display = ("image", "tries", "error", "enqueued_at")
+    list_display = ("image", "tries", "reason", "enqueued_at")
+    fields = list_display
     actions = ("try_again",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Extraction]:
@@ -202,6 +203,10 @@ class FailedPictureAdmin(ReadOnlyAdmin):
     def image(self, extraction: Extraction) -> str:
         url = reverse("admin:gallery_image_change", args=[extraction.image_id])
         return format_html('<a href="{}">{}</a>', url, extraction)
+
+    @admin.display(description="reason", ordering="error")
+    def reason(self, extraction: Extraction) -> str:
+        return extraction.error or "Each worker that looked at it died."
 
     @admin.action(description="Try again")
     def try_again(self, request: HttpRequest, queryset: QuerySet[Extraction]) -> None:

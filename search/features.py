@@ -17,8 +17,10 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from gallery.decoding import decode
+from gallery.exceptions import StorageAway
 from gallery.models import Image
 from gallery.services import limits
+from gallery.storage import speaking_to_storage
 from gallery.thumbnails import make_thumbnails
 from search import spaces
 from search.exceptions import SpaceUnavailable
@@ -119,16 +121,20 @@ def extract(ids: Sequence[int], names: Sequence[str] = tuple(METHODS)) -> None:
             Extraction.objects.filter(pk__in=keys - failed.keys()).delete()
     for key, error in failed.items():
         log.warning("Picture %s: %s: %s", key, type(error).__name__, error)
-        Extraction.objects.filter(pk=key).update(error=f"{type(error).__name__}: {error}")
+        tries = F("tries") - 1 if isinstance(error, StorageAway) else F("tries")  # then it is not to blame
+        Extraction.objects.filter(pk=key).update(error=f"{type(error).__name__}: {error}", tries=tries)
     Extraction.objects.filter(pk__in=set(ids) - failed.keys()).delete()
 
 
-def _opened(images: Iterable[Image], failed: dict[int, Exception]) -> Iterator[list[Opened]]:
+def _opened(images: Sequence[Image], failed: dict[int, Exception]) -> Iterator[list[Opened]]:
     """Decoded pictures in groups of bounded memory; what cannot be decoded goes to ``failed``."""
     group: list[Opened] = []
-    for image in images:
+    for place, image in enumerate(images):
         try:
             group.append(Opened(image.pk, _picture(image)))
+        except StorageAway as error:  # the others would only wait as long
+            failed |= {one.pk: error for one in images[place:]}
+            break
         except Exception as error:  # one bad picture must not stop the others of its batch
             failed[image.pk] = error
         if sum(one.picture.pixels.nbytes for one in group) > GROUP_BYTES:
@@ -139,9 +145,10 @@ def _opened(images: Iterable[Image], failed: dict[int, Exception]) -> Iterator[l
 
 
 def _picture(image: Image) -> Picture:
-    """The picture, decoded once for all that needs its pixels."""
-    with default_storage.open(image.file_name) as file:
-        decoded = decode(file.read(), limits=limits())
+    """The picture, decoded once for all that needs its pixels. Raises StorageAway, or what is wrong with it."""
+    with speaking_to_storage(), default_storage.open(image.file_name) as file:
+        data = file.read()
+    decoded = decode(data, limits=limits())
     if not image.thumbnailed:
         make_thumbnails(image, decoded)
     return Picture(decoded.pixels)

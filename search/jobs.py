@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
+from time import monotonic
 
 from celery import Task
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
@@ -19,6 +21,7 @@ from kombu.exceptions import OperationalError
 
 from search import features, snapshots, spaces
 from search.engine import spaces_of
+from search.exceptions import SpaceUnavailable
 from search.methods import METHODS
 from search.models import Extraction, Job
 
@@ -26,15 +29,28 @@ log = logging.getLogger(__name__)
 
 BATCH = 32  # pictures in a task: a file queue moves about 50 tasks a second
 MOST_QUEUED = 3_200  # pictures; further ones wait in the database, where a sweep finds them
-STALE_AFTER = timedelta(minutes=2)  # no word of a picture for this long: its task is taken for lost
+PAUSE = 2.0  # seconds in which a broker that did not answer is not asked again
+
+_silent_until = 0.0
 
 
-def send(task: Task[..., None], *arguments: object) -> None:
-    """Queue a task. Without a broker it is only late: the next sweep finds the work in the database."""
+def send(task: Task[..., None], *arguments: object) -> bool:
+    """Queue a task; whether that was done. If not it is only late: the next sweep finds the work in the database."""
+    global _silent_until
+    if monotonic() < _silent_until:
+        return False
     try:
         task.delay(*arguments)
     except (OperationalError, OSError) as error:
+        _silent_until = monotonic() + PAUSE
         log.warning("%s was not queued, a sweep will do it later: %s", task.name, error)
+        return False
+    return True
+
+
+def lost_before() -> datetime:
+    """Of a picture that work was asked for before this, and nothing was heard since, the task is taken for lost."""
+    return timezone.now() - timedelta(seconds=settings.TASK_LOST_SECONDS)
 
 
 def enqueue_extraction(ids: Sequence[int], batch_size: int = BATCH) -> None:
@@ -42,13 +58,19 @@ def enqueue_extraction(ids: Sequence[int], batch_size: int = BATCH) -> None:
 
     Beyond ``MOST_QUEUED`` nothing is asked, so that a huge import does not flood the queue.
     """
-    from search import tasks
-
     room = max(0, MOST_QUEUED - _under_way().count())
     for start in range(0, min(len(ids), room), batch_size):
         batch = list(ids[start : start + batch_size])
         features.note_enqueued(batch)
-        transaction.on_commit(partial(send, tasks.extract, batch))
+        transaction.on_commit(partial(_send_batch, batch))
+
+
+def _send_batch(ids: Sequence[int]) -> None:
+    """What could not be queued is not under way: the next sweep asks again."""
+    from search import tasks
+
+    if not send(tasks.extract, ids):
+        Extraction.objects.filter(pk__in=ids).update(enqueued_at=lost_before())
 
 
 def start_job(*, spaces: Sequence[str], force: bool = False, user: User | None = None) -> Job:
@@ -107,12 +129,18 @@ def _extracting(job: Job) -> bool:
 
 
 def _build(job: Job) -> None:
-    """Build what is behind. A space that somebody else is building is looked at again by the next sweep."""
+    """Build what is behind. A space that cannot be built now is looked at again by the next sweep."""
+    waits = ""
     for space in job.spaces:
-        _note(job, stage=f"building the index of {space}")
-        snapshots.build(space)
-    if not any(snapshots.behind(space) for space in job.spaces):
-        _note(job, stage="", state=Job.State.DONE)
+        _note(job, stage=f"building the index of {space}", error="")
+        try:
+            snapshots.build(space)
+        except SpaceUnavailable as error:  # the others need not wait for it
+            waits = f"{space}: {error}"
+    if waits:
+        _note(job, stage="waiting", error=waits)
+    elif not any(snapshots.behind(space) for space in job.spaces):
+        _note(job, stage="", error="", state=Job.State.DONE)
 
 
 def _note(job: Job, **changed: object) -> None:
@@ -150,7 +178,7 @@ def sweep_missing(*, at_once: bool = False) -> int:
     ids = list(found.values_list("pk", flat=True)[:MOST_QUEUED])
     if at_once:
         Extraction.objects.filter(tries__lt=features.MAX_TRIES).exclude(image_id__in=found.values("pk")).delete()
-        Extraction.objects.filter(pk__in=ids).update(enqueued_at=timezone.now() - STALE_AFTER)
+        Extraction.objects.filter(pk__in=ids).update(enqueued_at=lost_before())
     # A picture that was tried before goes alone: if it kills its worker, no other is taken for guilty.
     tried = set(Extraction.objects.filter(pk__in=ids, tries__gt=0).values_list("pk", flat=True))
     enqueue_extraction([key for key in ids if key not in tried])
@@ -159,6 +187,6 @@ def sweep_missing(*, at_once: bool = False) -> int:
 
 
 def _under_way() -> QuerySet[Extraction]:
-    now = timezone.now()
+    lost, now = lost_before(), timezone.now()
     # Bounded on both sides: a clock that was put back must not hide a picture until it has caught up.
-    return Extraction.objects.filter(enqueued_at__gt=now - STALE_AFTER, enqueued_at__lt=now + STALE_AFTER)
+    return Extraction.objects.filter(enqueued_at__gt=lost, enqueued_at__lt=now + (now - lost))

@@ -21,6 +21,7 @@ from search.history import apply, changes, follows
 from search.indexes.base import Index
 from search.methods.base import Method
 from search.models import Moment, Space
+from search.pruning import drop_here
 from search.types import Features, Keys, Matches
 
 log = logging.getLogger(__name__)
@@ -137,6 +138,7 @@ class LiveSpace:
             fresh = _caught_up(self.space, fresh, spaces.row_of(self.space).moment)
             with self._lock:
                 self._view = fresh
+            drop_here(self.space)
         except SpaceUnavailable as error:
             log.warning("Space %s cannot be loaded: %s", self.space, error)
         finally:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
 from django.conf import settings
 
-from search import spaces
+from search import snapshot_store, spaces
+from search.alone import alone
+from search.exceptions import SpaceUnavailable
 from search.models import Commit, Feature, Snapshot
-from search.shared_rows import drop_unnamed
+from search.shared_rows import drop_unnamed, shared_kinds
 
 AT_ONCE = 5_000  # rows deleted in one transaction: others want to write too
 
@@ -33,8 +33,8 @@ def prune(space: str) -> None:
     snapshots.exclude(pk__in=[one.pk for one in kept]).exclude(pk__gt=own[-1].pk, problem__gt="").delete()
     history = Commit.objects.filter(space=space, sequence__lt=min(one.sequence for one in own))
     history.exclude(sequence__in=[one.sequence for one in kept]).delete()
-    _drop_folders(space, snapshots.values_list("folder", flat=True))
-    drop_unnamed(space, kinds, [settings.SNAPSHOT_ROOT / one.folder for one in snapshots.all()])
+    snapshot_store.drop(space, snapshots.values_list("folder", flat=True))
+    _drop_collections(space, kinds)
 
 
 def _drop_versions(space: str, kept: set[str]) -> None:
@@ -48,8 +48,22 @@ def _drop_versions(space: str, kept: set[str]) -> None:
         Feature.objects.filter(pk__in=ids[start : start + AT_ONCE]).delete()
 
 
-def _drop_folders(space: str, named: Iterable[str]) -> None:
-    names = {Path(one).name for one in named}
-    for folder in (settings.SNAPSHOT_ROOT / space).iterdir():
-        if folder.name not in names:
-            shutil.rmtree(folder, ignore_errors=True)
+def _drop_collections(space: str, kinds: set[str]) -> None:
+    """Drop shared rows that no snapshot names; none while it cannot be read what one names."""
+    kept: list[Path] = []
+    for one in Snapshot.objects.filter(space=space, index__in=shared_kinds()):
+        try:
+            kept.append(snapshot_store.bring(one.folder, one.checksum))
+        except (OSError, ValueError, SpaceUnavailable):
+            if not one.problem:
+                return
+    drop_unnamed(space, kinds, kept)
+
+
+def drop_here(space: str) -> None:
+    """Remove what this machine has fetched, and nobody needs any more; not while somebody is building."""
+    if not snapshot_store.is_shared():
+        return
+    with alone(space) as free:
+        if free:
+            snapshot_store.drop(space, Snapshot.objects.filter(space=space).values_list("folder", flat=True))

@@ -6,10 +6,7 @@ process killed anywhere leaves either a whole snapshot or rubbish that nobody re
 
 from __future__ import annotations
 
-import fcntl
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 from django.conf import settings
@@ -17,7 +14,8 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from search import features, spaces
+from search import features, snapshot_store, spaces
+from search.alone import alone
 from search.exceptions import SearchError, SnapshotDamaged, SpaceUnavailable
 from search.history import CHUNK, apply, changes, follows, sample
 from search.indexes import INDEXES, index_class
@@ -28,7 +26,7 @@ from search.models import Feature, Moment, Snapshot, Space
 from search.progress import Progress, silent
 from search.pruning import prune
 from search.shared_rows import note_moment, noted_moment, shared_kinds
-from search.snapshot_files import check_folder, checksum_of, write_folder
+from search.snapshot_files import checksum_of, write_folder
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +55,8 @@ def build(space: str, progress: Progress = silent) -> Snapshot | None:
     was made beside the one that answers, and has all that it has, takes its place.
     """
     Space.objects.get_or_create(pk=space)
-    with _alone(space) as alone:
-        return _build(space, progress) if alone else None
+    with alone(space) as free:
+        return _build(space, progress) if free else None
 
 
 def rollback(space: str, by: str, *, version: bool = False) -> Snapshot:
@@ -67,9 +65,9 @@ def rollback(space: str, by: str, *, version: bool = False) -> Snapshot:
     The one in use is kept, with ``by`` as the reason why it is not used; a version that was left does not come again
     by itself. Raises SearchError if none is left to serve.
     """
-    with _alone(space) as alone:
+    with alone(space) as free:
         # A build that is under way began with the snapshot that is to go, and would bring it back.
-        if not alone:
+        if not free:
             raise SearchError(f"The index of {space} is being built now. Try again when it is done.")
         row = Space.objects.select_related("snapshot").filter(pk=space).first()
         before = _before(row.snapshot, version) if row and row.snapshot else None
@@ -150,9 +148,8 @@ def load(snapshot: Snapshot, method: Method | None = None) -> Index:
     method = method or spaces.serving(snapshot.space_id)
     if reason := unfit(snapshot, method):
         raise SnapshotDamaged(f"Snapshot {snapshot.sequence} is not used: {reason}.")
-    folder = settings.SNAPSHOT_ROOT / snapshot.folder
     try:
-        check_folder(folder, snapshot.checksum)
+        folder = snapshot_store.bring(snapshot.folder, snapshot.checksum)
         index = index_class(snapshot.index).load(folder, method.metric, method.dimension)
     except (OSError, ValueError) as error:
         raise SnapshotDamaged(f"Snapshot {snapshot.sequence} is damaged: {error}.") from error
@@ -163,22 +160,6 @@ def load(snapshot: Snapshot, method: Method | None = None) -> Index:
     if len(index) != snapshot.count:
         raise SnapshotDamaged(f"Snapshot {snapshot.sequence} is damaged: {len(index)} rows, not {snapshot.count}.")
     return index
-
-
-@contextmanager
-def _alone(space: str) -> Iterator[bool]:
-    """Whether no other process works on a space's snapshots until this ends.
-
-    The lock is the system's, on a file: it is free as soon as its holder is dead, whatever the clock says.
-    """
-    settings.SNAPSHOT_ROOT.mkdir(parents=True, exist_ok=True)
-    with (settings.SNAPSHOT_ROOT / f"{space}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
 
 
 def _before(current: Snapshot, version: bool) -> Snapshot | None:
@@ -266,11 +247,11 @@ def _put_in_use(snapshot: Snapshot, method: Method) -> None:
 
 
 def _written(space: str, index: Index, moment: Moment, method: Method) -> Snapshot:
-    """The folder is on disk when this returns; the row is not saved yet."""
+    """The folder is where all machines find it when this returns; the row is not saved yet."""
     kind = {"space": space, "version": method.version, "index": index_name(space)}
     about = {**kind, "sequence": moment.sequence}
     folder = write_folder(settings.SNAPSHOT_ROOT / space, str(moment.sequence), index, about)
-    return Snapshot(
+    snapshot = Snapshot(
         space_id=space,
         version=kind["version"],
         index=kind["index"],
@@ -281,3 +262,5 @@ def _written(space: str, index: Index, moment: Moment, method: Method) -> Snapsh
         folder=f"{space}/{folder.name}",
         checksum=checksum_of(folder),
     )
+    snapshot_store.publish(snapshot.folder)
+    return snapshot

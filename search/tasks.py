@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from celery import shared_task
 from celery.signals import worker_ready
+from django.db import InterfaceError, OperationalError
 
 from search import features, jobs, selfcheck, snapshots
+from search.exceptions import SpaceUnavailable
+
+log = logging.getLogger(__name__)
 
 
 @shared_task
@@ -19,15 +24,20 @@ def extract(ids: Sequence[int]) -> None:
 
 @shared_task
 def build_index(space: str) -> None:
-    """Bring a space's snapshot up to its head."""
-    snapshots.build(space)
+    """Bring a space's snapshot up to its head; what is in the way now is looked at again by the next sweep."""
+    try:
+        snapshots.build(space)
+    except SpaceUnavailable as error:
+        log.warning("The index of %s is not built now: %s", space, error)
 
 
 @shared_task
 def advance_job(job_id: int) -> None:
-    """Bring a job one step on; an error closes it, with the reason."""
+    """Bring a job one step on. An error closes it, with the reason; a server that is away only delays it."""
     try:
         jobs.advance(job_id)
+    except (OperationalError, InterfaceError):  # the database is away, and the next sweep goes on
+        raise
     except Exception as error:
         jobs.fail(job_id, f"{type(error).__name__}: {error}")
         raise

@@ -182,6 +182,8 @@ def test_failed_pictures_are_told_and_tried_again(admin: Client, images, worker:
     assert "Failed pictures" in text
     assert "a broken disk" in text
     assert "once only" not in text
+    Extraction.objects.filter(pk=failed.pk).update(error="")
+    assert "worker that looked at it died" in page(admin, "search/extraction/")
     act(admin, "search/extraction", "try_again", images[0].pk)
     worker()
     assert current("phash").count() == 3

@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from gallery.models import Album, Image
 from gallery.services import delete_images, update_image
+from search.alone import alone
 from search.atlas import making, naming, pages, services
 from search.atlas.models import Layout, Page, Point
 from search.atlas.places import browser_bytes, etag, serving, shown
@@ -240,8 +241,8 @@ def test_a_map_that_kills_its_worker_is_given_up(worker, monkeypatch):
 def test_while_one_works_another_leaves_it_alone(worker):
     fill(worker, 8)
     layout = services.request_layout(space=SPACE)
-    with services._alone(SPACE) as alone:
-        assert alone
+    with alone(services.lock_of(SPACE)) as free:
+        assert free
         services.advance(layout.pk)
     assert fresh(layout).state == Layout.State.QUEUED
     services.advance(layout.pk)

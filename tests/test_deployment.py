@@ -11,6 +11,8 @@ import yaml
 from django.conf import settings
 from django.core.management import get_commands
 
+from imagesite.webserver import web_command
+
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -21,7 +23,7 @@ READ_BY_OTHERS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}  # django-storag
 
 def test_web_worker_and_clock_run_beside_their_servers() -> None:
     assert {"web", "worker", "beat", "prepare"} == set(OURS)
-    assert {"postgres", "redis", "minio"} <= set(COMPOSE["services"])
+    assert {"postgres", "redis", "minio", "milvus", "etcd"} <= set(COMPOSE["services"])
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -32,7 +34,32 @@ def test_every_variable_that_is_set_is_a_setting(name: str) -> None:
 def test_servers_are_reached_by_the_names_of_their_services() -> None:
     environment = OURS["web"]["environment"]
     hosts = set(re.findall(r"(?:@|//)(\w+)[:/]", " ".join(environment.values()).replace("http://localhost", "")))
-    assert {"postgres", "redis", "minio"} <= hosts <= set(COMPOSE["services"]) | {"imagesite"}
+    assert {"postgres", "redis", "minio", "milvus"} <= hosts <= set(COMPOSE["services"]) | {"imagesite"}
+
+
+def test_milvus_has_its_servers_and_the_site_its_client() -> None:
+    milvus = COMPOSE["services"]["milvus"]
+    environment = milvus["environment"]
+    for variable in ("ETCD_ENDPOINTS", "MINIO_ADDRESS"):
+        host, port = environment[variable].split(":")
+        assert host in milvus["depends_on"]
+        assert port in f"{COMPOSE['services'][host].get('command')} {COMPOSE['services'][host].get('ports')}"
+    assert environment["MINIO_SECRETACCESSKEY"] == COMPOSE["services"]["minio"]["environment"]["MINIO_ROOT_PASSWORD"]
+    assert environment["MINIO_ACCESSKEYID"] == COMPOSE["services"]["minio"]["environment"]["MINIO_ROOT_USER"]
+    assert environment["QUERYNODE_SEGCORE_INTERIMINDEX_NPROBE"] == "64"
+    assert OURS["web"]["environment"]["INDEX_BACKEND"] == "${INDEX_BACKEND:-milvus}"
+    assert "requirements-milvus.txt" in DOCKERFILE
+
+
+def test_every_volume_that_is_mounted_is_declared_and_no_other() -> None:
+    mounted = {one.partition(":")[0] for service in COMPOSE["services"].values() for one in service.get("volumes", ())}
+    assert mounted == set(COMPOSE["volumes"])
+
+
+def test_the_web_server_runs_as_serve_runs_it() -> None:
+    assert "--config python:imagesite.webserver" in OURS["web"]["command"]
+    assert "--config python:imagesite.webserver" in (ROOT / "docs" / "deploy.md").read_text()
+    assert "python:imagesite.webserver" in web_command("", 0, 1)
 
 
 def test_commands_are_those_of_manage_py() -> None:

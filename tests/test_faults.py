@@ -26,7 +26,7 @@ from search.live import forget
 from search.methods import METHODS
 from search.models import Job, Snapshot, Space
 from tests.drawings import encode, scene
-from tests.servers import wait_until
+from tests.servers import Postgres, missing_programs, wait_until
 from tests.test_processes import Peer, Site, kill
 
 COUNT = 12
@@ -229,6 +229,26 @@ def test_a_snapshotter_that_hangs_blocks_the_next_one_only_until_it_is_dead(site
     assert peer("build", "phash") is None
     kill(hanging)
     assert peer("build", "phash") == 2
+
+
+def test_of_two_machines_that_share_a_database_one_builds(tmp_path: Path, pictures: list[Path]) -> None:
+    if reason := missing_programs():
+        pytest.skip(reason)
+    postgres = Postgres()
+    one, other = (Site(tmp_path / name, DATABASE_URL=postgres.url) for name in ("one", "other"))
+    try:
+        peer = other.peer()
+        peer("extract", peer("add", pictures[0]))
+        hanging = one.start("tests.dying", "phash", "hang")
+        wait_until(lambda: stopped(hanging), 60, "the stop in the middle of a build")
+        assert peer("build", "phash") is None
+        assert peer("build", "color") == 2
+        kill(hanging)
+        assert peer("build", "phash") == 2
+    finally:
+        one.kill_all()
+        other.kill_all()
+        postgres.stop()
 
 
 def test_a_clock_that_is_put_back_delays_no_build_for_ever(ids: list[int]) -> None:

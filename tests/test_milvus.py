@@ -9,7 +9,7 @@ import pytest
 from django.core.checks import run_checks
 
 from gallery.services import add_image, delete_images
-from search import history, snapshots
+from search import history, jobs, snapshots, tasks
 from search.engine import query_by_pixels, search
 from search.exceptions import SearchError
 from search.features import extract
@@ -18,7 +18,7 @@ from search.indexes.milvus import MilvusIndex
 from search.indexes.milvus_rows import drop, names
 from search.live import forget, live
 from search.methods import METHODS, get_method
-from search.models import Commit, Space
+from search.models import Commit, Job, Space
 from search.shared_rows import note_moment
 from tests.drawings import encode, scene
 from tests.milvus_server import MilvusServer, missing_milvus
@@ -218,10 +218,19 @@ def test_a_server_that_is_killed_costs_answers_but_no_picture(own_server: Milvus
     delete_images(ids=[ids[1]])
     with pytest.raises(SearchError, match="does not answer"):
         snapshots.build(SPACE)
+    job = jobs.start_job(spaces=[SPACE, "local"])
+    tasks.advance_job(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.stage) == (Job.State.RUNNING, "waiting")
+    assert "does not answer" in job.error
+    assert not snapshots.behind("local")
     own_server.start()
     wait_until(answers, 60, "Milvus' recovery")
     assert [found(seed) for seed in (0, 1, 2, 3, 9)] == [[], [], [ids[2]], [ids[3]], [new]]
-    assert snapshots.build(SPACE)
+    tasks.advance_job(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.error) == (Job.State.DONE, "")
+    assert not snapshots.behind(SPACE)
     forget()
     assert live(SPACE).view().keys().tolist() == [ids[2], ids[3], new]
     assert [found(seed) for seed in (0, 1, 2, 3, 9)] == [[], [], [ids[2]], [ids[3]], [new]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -101,13 +102,26 @@ def refusal(site: Site) -> str:
     return site.said
 
 
+def counted(site: Site) -> float:
+    """How many requests for its figures it has answered, as its figures say."""
+    request = urllib.request.Request(f"http://127.0.0.1:{site.port}/metrics", headers={"Authorization": "Bearer token"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        told = re.findall(
+            r'^imagesite_requests_total\{.*view="metrics".*\} (.*)$', answer.read().decode(), re.MULTILINE
+        )
+    return sum(map(float, told))
+
+
 def test_it_needs_no_terminal_and_ctrl_c_ends_every_process_without_a_traceback(start):
-    site = start()
+    site = start(METRICS_TOKEN="token")
     site.wait_until_up()
     assert f"http://127.0.0.1:{site.port}/" in site.said
     assert site.answers()
     assert site.child("gunicorn")
     assert site.child("celery")
+    asked = [counted(site) for _ in range(12)]
+    assert asked == sorted(asked), "each process told of itself alone"
+    assert asked[-1] >= 11
     os.killpg(site.process.pid, signal.SIGINT)
     assert site.process.wait(timeout=30) == 0
     assert site.members() == {}

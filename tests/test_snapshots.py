@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from gallery.services import add_image, delete_images
 from search import snapshots
+from search.alone import alone
 from search.engine import query_by_pixels, search
 from search.exceptions import SearchError, SnapshotDamaged
 from search.features import extract
@@ -65,8 +66,8 @@ def test_a_build_without_changes_does_nothing(space: str, ids: list[int]) -> Non
 
 
 def test_only_one_builds_at_a_time(ids: list[int]) -> None:
-    with snapshots._alone("phash") as alone:
-        assert alone
+    with alone("phash") as free:
+        assert free
         assert snapshots.build("phash") is None
         assert snapshots.build("color")
     assert snapshots.build("phash")
@@ -223,7 +224,7 @@ def test_there_is_no_rollback_without_an_earlier_snapshot_or_during_a_build(ids:
     snapshots.build("phash")
     with pytest.raises(SearchError, match="no earlier snapshot"):
         snapshots.rollback("phash", "Ann")
-    with snapshots._alone("phash"), pytest.raises(SearchError, match="being built"):
+    with alone("phash"), pytest.raises(SearchError, match="being built"):
         snapshots.rollback("phash", "Ann")
     assert first(1, "phash") == (ids[1], {})
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F
 
 from search import features, spaces
+from search.alone import alone
 from search.atlas import making, pages
 from search.atlas.models import Layout
 from search.atlas.places import serving
@@ -62,13 +58,18 @@ def request_layout(*, space: str, user: User | None = None) -> Layout:
     return layout
 
 
+def lock_of(space: str) -> str:
+    """Who works on a space's maps is alone by this name."""
+    return f"map-{space}"
+
+
 def advance(layout_id: int) -> None:
     """Make a map, or go on where a killed worker left it. Safe to call at any time, by several at once."""
     layout = Layout.objects.defer("places").filter(pk=layout_id, state__in=UNFINISHED).first()
     if layout is None:
         return
-    with _alone(layout.space) as alone:
-        if alone and _claimed(layout):
+    with alone(lock_of(layout.space)) as free:
+        if free and _claimed(layout):
             making.make(layout)
             prune(layout.space)
 
@@ -91,8 +92,8 @@ def fail(layout_id: int, error: str) -> None:
 
 def catch_up(space: str) -> None:
     """Bring the map that serves up to date with its space. Safe to call at any time, by several at once."""
-    with _alone(space) as alone:
-        layout = serving(space) if alone else None
+    with alone(lock_of(space)) as free:
+        layout = serving(space) if free else None
         if layout:
             making.catch_up(layout)
 
@@ -134,17 +135,3 @@ def remove(layout: Layout) -> None:
     """Delete a map with its files."""
     pages.remove_all(layout)
     layout.delete()
-
-
-@contextmanager
-def _alone(space: str) -> Iterator[bool]:
-    """Whether no other process works on a space's maps until this ends; the lock dies with its holder."""
-    root = Path(settings.DATA) / "atlas"
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / f"{space}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True

@@ -6,20 +6,18 @@ a process killed anywhere goes on from the last batch that was stored.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from gallery.exceptions import ImageRejected
 from gallery.models import Image
+from search.alone import alone
 from search.duplicates import candidates, pairs
 from search.duplicates.grouping import lock_desk, regroup
 from search.duplicates.hashes import Joined
@@ -71,8 +69,8 @@ def find(progress: Progress = silent, seconds: float = float("inf")) -> int:
 
     0 at once if somebody else is looking. Safe to call at any time and to kill.
     """
-    with _alone() as alone:
-        if not alone or not (total := waiting()):
+    with alone("duplicates") as free:
+        if not free or not (total := waiting()):
             return 0
         with transaction.atomic():
             lock_desk()
@@ -201,16 +199,3 @@ def _version(space: str) -> str:
 
 def _changes(space: str, after: int) -> QuerySet[Feature]:
     return Feature.objects.filter(space=space, version=_version(space), sequence__gt=after, data__isnull=False)
-
-
-@contextmanager
-def _alone() -> Iterator[bool]:
-    """Whether no other process of this machine is looking until this ends; the lock dies with its holder."""
-    settings.SNAPSHOT_ROOT.mkdir(parents=True, exist_ok=True)
-    with (settings.SNAPSHOT_ROOT / "duplicates.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from functools import partial
 from http.client import HTTPConnection, HTTPException
 from ipaddress import IPv4Address, IPv6Address
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -22,6 +21,7 @@ from gallery import samples
 from imagesite import first_encoders
 from imagesite.management import startup
 from imagesite.management.supervisor import Child, Supervisor
+from imagesite.webserver import in_url, web_command
 from search.encoders import DEFAULTS
 from search.fetching import fetches
 from search.warmup import warm_up
@@ -80,22 +80,12 @@ class Command(BaseCommand):
 
     def _announcement(self, host: str, port: int) -> Callable[[], None]:
         return partial(
-            self._say, f"The site is at http://{_in_url(REACHED_AT.get(host, host))}:{port}/ (Ctrl-C stops it)"
+            self._say, f"The site is at http://{in_url(REACHED_AT.get(host, host))}:{port}/ (Ctrl-C stops it)"
         )
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
-
-
-def web_command(host: str, port: int, workers: int) -> list[str]:
-    """gunicorn with threads: one slow client holds up a thread, not a process."""
-    options = f"--workers {workers} --threads 8 --timeout 60 --graceful-timeout 5 --keep-alive 5"
-    options += " --log-level warning --no-control-socket"
-    if (memory := Path("/dev") / "shm").is_dir():
-        options += f" --worker-tmp-dir {memory}"  # a heartbeat must not wait for a busy disk
-    bind = f"{_in_url(host)}:{port}"
-    return [sys.executable, "-m", "gunicorn", "imagesite.wsgi", "--bind", bind, *options.split()]
 
 
 def worker_command(concurrency: int) -> list[str]:
@@ -115,10 +105,6 @@ def answers(host: str, port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def _port(text: str) -> int:
