@@ -17,7 +17,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from gallery.decoding import decode
-from gallery.exceptions import StorageAway
+from gallery.exceptions import Busy, StorageAway
 from gallery.models import Image
 from gallery.services import limits
 from gallery.storage import speaking_to_storage
@@ -121,7 +121,7 @@ def extract(ids: Sequence[int], names: Sequence[str] = tuple(METHODS)) -> None:
             Extraction.objects.filter(pk__in=keys - failed.keys()).delete()
     for key, error in failed.items():
         log.warning("Picture %s: %s: %s", key, type(error).__name__, error)
-        tries = F("tries") - 1 if isinstance(error, StorageAway) else F("tries")  # then it is not to blame
+        tries = F("tries") - 1 if isinstance(error, (Busy, StorageAway)) else F("tries")  # then it is not to blame
         Extraction.objects.filter(pk=key).update(error=f"{type(error).__name__}: {error}", tries=tries)
     Extraction.objects.filter(pk__in=set(ids) - failed.keys()).delete()
 
