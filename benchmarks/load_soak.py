@@ -31,10 +31,11 @@ def check(served: Served, data: Path) -> str:
     ask = _asker(served)
     lost = [key for key in here if ask(f"/api/images/{key}/")[0] != 200]
     back = [key for key in gone if ask(f"/api/images/{key}/")[0] != 404]
+    if lost or back:
+        raise RuntimeError(f"lost: {lost}; came back: {back}")
     some = here[:: max(1, len(here) // SEARCHED)]
-    unfound = [(key, reason) for key in some if (reason := _unfound(ask, key, gone))]
-    if lost or back or unfound:
-        raise RuntimeError(f"lost: {lost}; came back: {back}; not found: {unfound}")
+    if unfound := [(key, reason) for key in some if (reason := _unfound(ask, key, gone))]:
+        raise RuntimeError(f"not found: {unfound}")
     return (
         f"{len(noted['added']):,} pictures were accepted with 201 and {len(gone):,} deleted with 204. "
         f"The worker was done {waited:.0f} s after the end; each accepted one is there ({len(here):,}), each deleted "
