@@ -2,6 +2,7 @@
 # PORT, HOST and IMAGESITE_DATA work as variables of make or of the environment.
 
 PYTHON ?= python3
+JOBS ?= 2
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 MANAGE := $(VENV)/bin/python manage.py
@@ -16,8 +17,8 @@ help: ## what there is
 run: $(VENV)/core.stamp ## set up and serve the site on http://127.0.0.1:8000 (PORT=8001 for another port)
 	@exec $(MANAGE) serve
 
-test: $(VENV)/dev.stamp ## set up and run the tests (ARGS="-k word" for some of them)
-	@exec $(VENV)/bin/python -m pytest $(ARGS)
+test: $(VENV)/dev.stamp ## set up and run the tests (ARGS="-k word" for some of them, JOBS=0 in one process)
+	@exec $(VENV)/bin/python -m pytest --numprocesses=$(JOBS) --dist=loadfile $(ARGS)
 
 lint: $(VENV)/dev.stamp ## check style and types
 	$(VENV)/bin/ruff check .
