@@ -146,7 +146,6 @@ def take_all(camera: Camera, at: dict[str, str]) -> None:
     camera.take("gallery", LAPTOP, "/")
     camera.take("words", LAPTOP, "/search/?q=a rocket at night")
     camera.take("picture", LAPTOP, at["picture"])
-    camera.take("why", LAPTOP, at["why"])
     camera.take("help", LAPTOP, "/help/")
     camera.take("map", LAPTOP, "/map/")
     camera.take("albums", LAPTOP, "/albums/")
@@ -161,9 +160,16 @@ def take_all(camera: Camera, at: dict[str, str]) -> None:
     camera.take("phone-picture", PHONE_DARK, at["picture"])
     camera.take("phone-search", PHONE_RUSSIAN, "/search/?q=astronaut")
     camera.take("phone-map", PHONE, "/map/")
+    explain(camera, at["why"])
     search_by_picture(camera)
     add_pictures(camera)
     throw_away(camera, at["album"])
+
+
+def explain(camera: Camera, path: str) -> None:
+    with camera.window(LAPTOP, path) as page:
+        page.locator(".matches").scroll_into_view_if_needed()
+        camera.keep("why", page)
 
 
 def search_by_picture(camera: Camera) -> None:
