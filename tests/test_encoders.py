@@ -135,7 +135,11 @@ def test_made_twice_it_is_the_same(name: str, encoders: Path, tmp_path: Path) ->
     first = load(encoders, name).folder
     assert again.hash == first.hash == content_hash(first.meta)
     assert again.meta["files"] == first.meta["files"]
-    assert again.meta["computed"] == first.meta["computed"]
+    assert again.meta["computed"].keys() == first.meta["computed"].keys()
+    for file in again.meta["computed"]:
+        one, other = np.load(again.path / file), np.load(first.path / file)
+        for array in one.files:  # the last bits are those of the machine's algebra
+            assert np.allclose(one[array].astype(float), other[array].astype(float), atol=1e-4), array
 
 
 def test_progress_is_told_of_every_step(tmp_path: Path) -> None:

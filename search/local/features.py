@@ -19,7 +19,7 @@ from search.types import Pixels
 LONGEST = 600  # side of the picture in which keypoints are sought
 SHORTEST = 320  # small pictures are made as large
 NARROWEST = 8  # what is thinner has no keypoints
-FOUND = 600  # the strongest keypoints, of which the best spread are kept
+FOUND = 800  # the strongest keypoints, of which the best spread are kept
 FAINT = 0.025  # contrast of the faintest; the usual 0.04 finds too few in flat pictures
 CELLS = 4  # the picture is divided into so many times so many
 BANDS = 4  # sizes of keypoints, each twice the one before

@@ -332,7 +332,8 @@ def test_pages_fit_their_windows(visit, worker, screenshots, name):
         page.wait_for_load_state("networkidle")
         assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0, what
         window.scripted()
-        expect(page.get_by_role("button", name="Русский")).to_be_in_viewport()
+        if what != "results":  # a phone has gone on to these, past the head of the page
+            expect(page.get_by_role("button", name="Русский")).to_be_in_viewport()
         file = screenshots / f"{name}-{what}.png"
         page.screenshot(path=file)
         assert file.stat().st_size > 10_000
