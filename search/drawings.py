@@ -72,7 +72,7 @@ def _matches(shown: Any, asked: Asked, image: Image) -> dict[str, Any]:
         "part": _rectangle(asked.region, width),
         "outline": _path(points),
         "lines": [tuple(round(number, 2) for number in line) for line in lines],
-        "mirrored": shown.get("mirrored", False),
+        **{name: shown[name] for name in ("mirrored", "scale", "turn", "inside", "covered")},
     }
 
 

@@ -76,12 +76,19 @@ function addPage(form) {
     return entry.item.querySelector(".what").replaceChildren(reason[request.status] ?? told("Not added."), " ", again);
   }
 
+  function patience({ item }, request) {
+    const seconds = Math.min(Number(request.getResponseHeader("Retry-After")) || 5, 60);
+    item.querySelector(".what").textContent = told("The site is busy; this goes on by itself.");
+    return new Promise((resolve) => { setTimeout(resolve, 1000 * seconds); });
+  }
+
   async function run() {
     if (busy) return;
     busy = button.disabled = true;
     while (queue.length) {
       const entry = queue[0];
       const request = await send(entry);
+      if (request.status === 429) { await patience(entry, request); continue; }
       queue.shift();
       settle(entry, request);
       summarise();

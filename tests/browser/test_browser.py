@@ -289,6 +289,15 @@ def test_a_file_that_could_not_be_sent_waits_for_another_try(visit):
     window.wrong.clear()
 
 
+def test_a_busy_site_is_sent_the_picture_again(visit):
+    page = log_in(visit(expected=(429,)), "/add/")
+    page.route("**/add/", lambda route: route.fulfill(status=429, headers={"Retry-After": "1"}), times=1)
+    page.get_by_label("Choose pictures").set_input_files(query())
+    page.get_by_role("button", name="Add pictures").click()
+    expect(page.locator(".outcome")).to_contain_text("goes on by itself")
+    expect(page.locator("#summary")).to_have_text("1 added")
+
+
 def test_all_works_without_javascript(visit, worker):
     images = fill(PAGE_SIZE + 2, worker)
     page = visit(java_script_enabled=False).open("/")
