@@ -67,6 +67,7 @@ class Desk {
     this.atlas.opened = this.atlas.places.rowsOf([id])[0] ?? -1;
     this.atlas.changed();
     this.panel.hidden = false;
+    this.part(".panel h2").textContent ||= told("Picture");
     this.panel.setAttribute("aria-busy", "true");
     const answer = await fetch(address).catch(() => null);
     if (!answer?.ok) return this.show(null, told("This picture cannot be shown. It may have been deleted."));
