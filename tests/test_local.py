@@ -17,7 +17,7 @@ from search.local import features, records
 from search.local.placement import Placement, matched, placement
 from search.local.records import MOST, ORB, SIFT, unpack
 from search.methods.base import Verified
-from search.methods.local import KINDS, LocalFeatures, OrbFeatures, configure
+from search.methods.local import KINDS, LocalFeatures, OrbFeatures
 from search.types import Pixels
 from tests.drawings import scene
 
@@ -187,13 +187,10 @@ def test_unrelated_pictures_have_no_transform() -> None:
     assert matched(local.extract(picture(10)), local.extract(np.zeros((9, 9, 3), np.uint8))).pairs.shape == (0, 4)
 
 
-def test_one_setting_chooses_the_kind() -> None:
+def test_one_setting_chooses_the_kind(settings) -> None:
     assert isinstance(local.now(), LocalFeatures)
-    configure(lambda: "orb")
-    try:
-        assert local.now().version == KINDS["orb"].version
-    finally:
-        configure(lambda: "sift")
+    settings.LOCAL_FEATURES = "orb"
+    assert local.now().version == KINDS["orb"].version
     assert isinstance(local.at(OrbFeatures.version), OrbFeatures)
     assert local.at("sift:0") is None
 
