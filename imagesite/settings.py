@@ -247,6 +247,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
     "control_folder": str(QUEUE_DIR / "control"),
 }
 if CELERY_BROKER_URL.startswith("redis"):
+    CELERY_BROKER_TRANSPORT = "imagesite.redisqueue:Transport"
     # What a killed worker held comes back within seconds; a live task may take up to the visibility timeout.
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "visibility_timeout": 3_600,
