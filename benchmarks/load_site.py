@@ -88,18 +88,25 @@ def prepare(data: Path, count: int, real: int, pictures: Path) -> None:
     for space in METHODS:
         if snapshots.due(space):
             _timed(f"index of {space}", snapshots.build, space)
-    _forgo_maps()
+    _forgo()
     _write_list(data, files)
 
 
-def _forgo_maps() -> None:
-    """A map of 100,000 pictures would keep the worker busy for minutes; no space gets one after a failure."""
+def _forgo() -> None:
+    """No map, which would keep the worker busy for minutes (no space gets one after a failure), and no duplicates.
+
+    Made pictures have no files that could be compared.
+    """
     from search.atlas.models import Layout
+    from search.duplicates.models import Cursor
     from search.methods import METHODS
+    from search.spaces import row_of, serving
 
     for space in METHODS:
         if not Layout.objects.filter(space=space).exists():
             Layout.objects.create(space=space, state=Layout.State.FAILED)
+        row = row_of(space)
+        Cursor.objects.update_or_create(space=space, defaults={"sequence": row.head, "version": serving(row).version})
 
 
 def _timed(what: str, call: Any, *arguments: Any) -> None:

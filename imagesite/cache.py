@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, TypeVar
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
@@ -12,6 +13,9 @@ from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
+PAUSE = 2.0  # seconds in which a cache that did not answer is not asked again: a request asks more than once
+
+_silent_until = 0.0
 
 
 class ForgivingRedisCache(RedisCache):
@@ -31,8 +35,12 @@ class ForgivingRedisCache(RedisCache):
 
 
 def _asked(call: Callable[[], Answer], without: Answer) -> Answer:
+    global _silent_until
+    if monotonic() < _silent_until:
+        return without
     try:
         return call()
     except RedisError as error:
+        _silent_until = monotonic() + PAUSE
         log.warning("The cache does not answer: %s", error)
         return without

@@ -9,5 +9,5 @@ _KEPT_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_coun
 _BY_SERVER = " ".join(f"-c tcp_{name}={value}" for name, value in _KEPT_ALIVE.items())
 POSTGRESQL: dict[str, Any] = {**_KEPT_ALIVE, "connect_timeout": 5, "tcp_user_timeout": 25_000, "options": _BY_SERVER}
 
-# Seconds; a worker waits for messages for one second at a time.
-REDIS = {"socket_connect_timeout": 1.0, "socket_timeout": 3.0}
+CACHE = {"socket_connect_timeout": 1.0, "socket_timeout": 1.0}  # seconds
+QUEUE = {"socket_connect_timeout": 1.0, "socket_timeout": 2.0}  # a worker waits for messages for a second at a time

@@ -234,7 +234,7 @@ SPECTACULAR_SETTINGS = {
 CACHES: dict[str, Any] = {"default": env.cache_url("CACHE_URL", "locmemcache://")}
 if CACHES["default"]["BACKEND"].endswith("RedisCache"):
     CACHES["default"]["BACKEND"] = "imagesite.cache.ForgivingRedisCache"
-    CACHES["default"]["OPTIONS"] = patience.REDIS | CACHES["default"].get("OPTIONS", {})
+    CACHES["default"]["OPTIONS"] = patience.CACHE | CACHES["default"].get("OPTIONS", {})
 
 # The default queue needs no server: messages are files. Redis is one variable away.
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "filesystem://localhost")
@@ -253,7 +253,7 @@ if CELERY_BROKER_URL.startswith("redis"):
         "visibility_timeout": 3_600,
         "unacked_restore_interval": 2,
         "unacked_restore_throttle": 1,
-        **patience.REDIS,
+        **patience.QUEUE,
     }
 TASK_LOST_SECONDS = env.float("TASK_LOST_SECONDS", 120.0)  # no word of a task for so long: it is asked for again
 # Two queues, served in turn: a long import must not keep jobs and snapshots waiting.

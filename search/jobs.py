@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 32  # pictures in a task: a file queue moves about 50 tasks a second
 MOST_QUEUED = 3_200  # pictures; further ones wait in the database, where a sweep finds them
-PAUSE = 2.0  # seconds in which a broker that did not answer is not asked again
+PAUSE = 5.0  # seconds in which a broker that did not answer is not asked again
 
 _silent_until = 0.0
 

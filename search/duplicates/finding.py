@@ -6,7 +6,6 @@ a process killed anywhere goes on from the last batch that was stored.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from time import monotonic
@@ -15,21 +14,18 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from gallery.exceptions import ImageRejected
 from gallery.models import Image
 from search.alone import alone
 from search.duplicates import candidates, pairs
 from search.duplicates.grouping import lock_desk, regroup
 from search.duplicates.hashes import Joined
 from search.duplicates.models import Cursor, Pair, Recheck
-from search.duplicates.pictures import Pictures
+from search.duplicates.pictures import Pictures, Unreadable
 from search.features import current
 from search.methods import METHODS
 from search.models import Feature
 from search.progress import Progress, silent
 from search.spaces import row_of, serving
-
-log = logging.getLogger(__name__)
 
 BATCH = 128  # pictures in one transaction
 PARTS_BATCH = 8  # to look for parts of one takes as long as to compare the hashes of hundreds
@@ -95,7 +91,7 @@ def look_again() -> None:
 def relate(one: Image, two: Image, pictures: Pictures, clue: Clue) -> pairs.Pair | None:
     """How two stored pictures relate.
 
-    None also where a picture cannot be read, which is logged.
+    None also where a picture cannot be read.
     """
     same_size = (one.width, one.height) == (two.width, two.height)
     try:
@@ -105,8 +101,7 @@ def relate(one: Image, two: Image, pictures: Pictures, clue: Clue) -> pairs.Pair
         side = pairs.SIDE if clue.distance is not None else pairs.CLOSE_SIDE
         first, second = pictures.small(one), pictures.small(two)
         return pairs.relate(first, second, resized=not same_size, side=side, place=clue.place)
-    except (OSError, ImageRejected) as error:
-        log.warning("Pictures %s and %s cannot be compared: %s", one.pk, two.pk, error)
+    except Unreadable:
         return None
 
 
