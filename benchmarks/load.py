@@ -1,9 +1,9 @@
 """A site with 100,000 pictures under load: how many requests a second it answers, how late, with how much memory.
 
 ``python -m benchmarks.load`` prepares a data folder (some minutes; ``--data`` keeps it), then lets visitors of locust
-ask (``rates``), sends 200 large photographs at once (``flood``), then adds and deletes pictures for half an hour
-(``soak``). Each part writes its own section of benchmarks/results/load.md. The visitors need processor time of the same
-cores; the report says how much.
+ask (``rates``), sends 200 large photographs at once (``flood``), asks the same of Milvus (``backends``), then adds and
+deletes pictures for half an hour (``soak``). Each part writes its own section of benchmarks/results/load.md. The
+visitors need processor time of the same cores; the report says how much.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.load_backends import backends
 from benchmarks.load_flood import flood
 from benchmarks.load_report import put
 from benchmarks.load_site import Served, connect, prepare, serving
@@ -34,6 +35,7 @@ from benchmarks.speed import table
 USERS = Path(__file__).parent / "load_users.py"
 VISITORS = 16
 KINDS = ("color", "neural", "all")
+PARTS = ("prepare", "rates", "flood", "backends", "soak")
 HEADER = ("request", "a second", "p50 ms", "p95 ms", "p99 ms", "failures", "requests")
 MB = 1_000_000
 Row = tuple[str, ...]
@@ -215,7 +217,7 @@ def _about(data: Path, processes: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", help="prepare, rates, flood, soak (default: all)")
+    parser.add_argument("parts", nargs="*", help=f"{', '.join(PARTS)} (default: all)")
     parser.add_argument("--pictures", type=Path, default=Path("../shared/data"))
     parser.add_argument("--data", type=Path, help="a folder to keep between runs")
     parser.add_argument("--count", type=int, default=100_000)
@@ -225,7 +227,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=40.0, help="requests a second in the soak")
     parser.add_argument("--processes", type=int, default=2, help="of the web server")
     options = parser.parse_args()
-    data, parts = options.data or Path(tempfile.mkdtemp()), options.parts or ["prepare", "rates", "flood", "soak"]
+    data, parts = options.data or Path(tempfile.mkdtemp()), options.parts or PARTS
     try:
         if "prepare" in parts:
             prepare(data, options.count, options.real, options.pictures)
@@ -235,6 +237,8 @@ def main() -> None:
         if "flood" in parts:
             with serving(data, options.processes) as served:
                 put("A flood of uploads", f"{_about(data, options.processes)} {flood(served, data)}")
+        if "backends" in parts:
+            put("Embedded and Milvus", f"{_about(data, 1)} {backends(data)}")
         if "soak" in parts:
             soak(data, options.processes, options.minutes, options.rate)
     finally:

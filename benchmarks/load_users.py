@@ -12,10 +12,11 @@ import os
 import random
 from io import BytesIO
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
-from locust import FastHttpUser, constant, constant_throughput, tag, task
+from locust import FastHttpUser, constant_throughput, tag, task
 
 from benchmarks.load_site import variation
 
@@ -28,9 +29,17 @@ dice = random.Random(11)
 
 
 class Visitor(FastHttpUser):
-    """Looks, and searches."""
+    """Looks, and searches; at a rate, requests come independently of each other and of the answers (Poisson)."""
 
-    wait_time = constant_throughput(RATE / VISITORS) if RATE else constant(0)
+    due = 0.0
+
+    def wait_time(self) -> float:
+        """Seconds until the next request is due; none if it is late already."""
+        if not RATE:
+            return 0.0
+        now = monotonic()
+        self.due = (self.due or now) + dice.expovariate(RATE / VISITORS)
+        return max(0.0, self.due - now)
 
     def similar(self, method: str, ids: Any) -> None:
         self.client.get(f"/api/images/{dice.choice(ids)}/similar/?method={method}", name=f"similar, {method}")

@@ -130,7 +130,6 @@ SENTENCES = (
     _("This way of searching failed; the log says why."),
     _("This picture is still being worked on."),
     _("The found picture is still being worked on."),
-    _("This way of searching has just got another model. Search again."),
     _("No text model is installed, so words are looked for in titles and tags only. Run manage.py fetch_models."),
     _("No text model is here yet. This command makes one, without a network:"),
     _("CLIP understands words better; this command installs it, once, and the site goes over to it:"),

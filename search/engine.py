@@ -15,7 +15,6 @@ from search.fusion import Ranking, alone, fuse
 from search.live import View, live
 from search.methods import METHODS, get_method
 from search.methods.base import Method, Picture, Verified
-from search.models import Space
 from search.spaces import rows_of
 from search.types import Evidence, Keys, Pixels, Query, Result
 
@@ -25,7 +24,6 @@ ALL = "all"
 DEPTH = 100  # neighbours each space gives to fusion, at least
 FAILED = "This way of searching failed; the log says why."
 AT_WORK = "This picture is still being worked on."
-CHANGED = "This way of searching has just got another model. Search again."
 
 
 def spaces_of(method: str) -> tuple[str, ...]:
@@ -61,12 +59,12 @@ def query_by_text(text: str, method: str = ALL) -> Query:
     asked = [space for space in spaces_of(method) if get_method(space).words]
     if not asked:
         raise BadQuery(f"“{METHODS[method][0]}” knows no words. Search by meaning, or by a picture.")
-    rows, versions, missing = {}, {}, dict[str, str]()
+    rows, views, missing = {}, {}, dict[str, str]()
     for space in asked:
         with _admitting(space, missing):
-            way = live(space).view().method
-            rows[space], versions[space] = way.read(text), way.version
-    return Query(rows, missing, versions=versions, words=True)
+            view = live(space).view()
+            rows[space], views[space] = view.method.read(text), view
+    return Query(rows, missing, views=views, words=True)
 
 
 def search(query: Query, *, method: str = ALL, limit: int = 20, allowed: Keys | None = None) -> Result:
@@ -79,10 +77,10 @@ def search(query: Query, *, method: str = ALL, limit: int = 20, allowed: Keys | 
     started = perf_counter()
     skipped = {space: query.missing[space] for space in spaces_of(method) if space in query.missing}
     rankings: dict[str, Ranking] = {}
-    for space, row in rows_of(spaces_of(method)).items():
+    for space in spaces_of(method):
         if space in query.rows:
             with _admitting(space, skipped):
-                view = _view(row, query)
+                view = query.views.get(space) or live(space).view()
                 rankings[space] = _ranking(view, space, query, max(limit, DEPTH if method == ALL else 0), allowed)
                 skipped |= {space: view.problem} if view.problem else {}
     hits = fuse(rankings) if method == ALL else alone(rankings.get(method, {}), method)
@@ -105,23 +103,16 @@ def _query(
     asked: Iterable[str], feature: Callable[[str, Method], bytes], exclude: frozenset[int] = frozenset()
 ) -> Query:
     """A query by features, each of the version that answers in this process now."""
-    rows, stored, versions, missing = {}, {}, {}, dict[str, str]()
+    rows, stored, views, missing = {}, {}, {}, dict[str, str]()
     for space, row in rows_of(asked).items():
         with _admitting(space, missing):
-            way = live(space).view(row).method
+            view = live(space).view(row)
+            way = view.method
             data = feature(space, way)
             if not data or not way.fits(data):
                 raise SpaceUnavailable(AT_WORK)
-            rows[space], stored[space], versions[space] = way.queries(data), data, way.version
-    return Query(rows, missing, exclude, stored, versions)
-
-
-def _view(row: Space, query: Query) -> View:
-    """What is known of a space. Raises SpaceUnavailable if the query is of another version."""
-    view = live(row.name).view(row)
-    if query.versions.get(row.name, view.method.version) != view.method.version:
-        raise SpaceUnavailable(CHANGED)
-    return view
+            rows[space], stored[space], views[space] = way.queries(data), data, view
+    return Query(rows, missing, exclude, stored, views)
 
 
 def _ranking(view: View, space: str, query: Query, depth: int, allowed: Keys | None) -> Ranking:

@@ -128,7 +128,9 @@ def image_pixels(image: Image) -> Pixels:
 
 
 def _packed(query: Query) -> list[list[str]]:
-    return [[space, query.versions[space], b64encode(data).decode()] for space, data in query.stored.items()]
+    return [
+        [space, query.views[space].method.version, b64encode(data).decode()] for space, data in query.stored.items()
+    ]
 
 
 def _unpacked(features: Sequence[Sequence[str]]) -> dict[tuple[str, str], bytes]:
@@ -142,5 +144,5 @@ def _joined(one: Query, other: Query) -> Query:
         rows={**one.rows, **other.rows},
         missing={**one.missing, **other.missing},
         stored={**one.stored, **other.stored},
-        versions={**one.versions, **other.versions},
+        views={**one.views, **other.views},
     )

@@ -86,7 +86,7 @@ def labels():
     yield from (
         label for label, _ in drawings._bits({"query": "0", "image": "1", "differing": 1, "form": ""})["squares"]
     )
-    yield from (engine.FAILED, engine.AT_WORK, engine.CHANGED, NO_MODEL)
+    yield from (engine.FAILED, engine.AT_WORK, NO_MODEL)
 
 
 @pytest.mark.parametrize("label", sorted(set(labels())))
