@@ -21,7 +21,7 @@ import numpy as np
 from search.indexes import milvus_server
 from search.indexes.milvus import new_collection
 from search.indexes.milvus_rows import Collection
-from tests.servers import free_port, wait_until
+from tests.servers import HERE, Place, free_port, wait_until
 
 # Tests make many small collections; as it comes, the server takes seconds to make each searchable.
 QUICK = {"proxy.timeTickInterval": 50, "common.gracefulStopTimeout": 3}
@@ -40,10 +40,11 @@ def missing_milvus() -> str:
 class MilvusServer:
     """A standalone server, empty at first; it keeps folder and ports when it is killed and started again."""
 
-    def __init__(self, settings: dict[str, int] = QUICK) -> None:
+    def __init__(self, settings: dict[str, int] = QUICK, place: Place = HERE, port: int = 0) -> None:
+        self.place = place
         self.folder = Path(tempfile.mkdtemp(prefix="milvus"))
-        self.port, self.health = free_port(), free_port()
-        self.uri = f"http://127.0.0.1:{self.port}"
+        self.port, self.health = port or free_port(), free_port()
+        self.uri = f"http://{place.address}:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
         self._configure(settings)
         try:
@@ -63,7 +64,7 @@ class MilvusServer:
         }
         with (self.folder / "output").open("ab") as output:
             self.process = subprocess.Popen(
-                [str(programs / "milvus"), "run", "standalone"],
+                [*self.place.inside, str(programs / "milvus"), "run", "standalone"],
                 cwd=self.folder,
                 env={**os.environ, **surroundings, **SOONER},
                 stdout=output,
@@ -117,7 +118,7 @@ class MilvusServer:
         if self.process is not None and self.process.poll() is not None:
             raise RuntimeError(f"Milvus ended: {(self.folder / 'output').read_text()[-2000:]}")
         with suppress(urllib.error.URLError, OSError):
-            url = f"http://127.0.0.1:{self.health}/healthz"
+            url = f"http://{self.place.address}:{self.health}/healthz"
             with urllib.request.urlopen(url, timeout=2) as answer:
                 return b"OK" in answer.read()
         return False

@@ -16,7 +16,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.servers import free_port, wait_until
+from tests.servers import HERE, Place, free_port, wait_until
 
 PROGRAM = Path(sys.executable).with_name("weed")
 SECRET = "not much of a secret"
@@ -34,7 +34,8 @@ def missing_s3() -> str:
 class S3Server:
     """Empty at first; takes one key and refuses others."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: Place = HERE) -> None:
+        self.place = place
         self.folder = Path(tempfile.mkdtemp(prefix="s3"))
         self.port = 0
         self.process = self._started()
@@ -48,7 +49,7 @@ class S3Server:
     def options(self) -> dict[str, Any]:
         """What django-storages needs to reach it."""
         return {
-            "endpoint_url": f"http://127.0.0.1:{self.port}",
+            "endpoint_url": f"http://{self.place.address}:{self.port}",
             "access_key": "tests",
             "secret_key": SECRET,
             "signature_version": "s3v4",
@@ -78,11 +79,12 @@ class S3Server:
         self.port = ports["s3"]
         arguments = [f"-{name}.port={port}" for name, port in ports.items()]
         arguments += [f"-{name}.port.grpc={free_port()}" for name in PORTS]
-        arguments += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=20", "-master.volumeSizeLimitMB=64"]
+        arguments += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=60", "-master.volumeSizeLimitMB=64"]
         with (self.folder / "output").open("wb") as output:
             return subprocess.Popen(
                 [
-                    *(str(PROGRAM), "server", f"-dir={self.folder}", "-ip=127.0.0.1", "-s3"),
+                    *(*self.place.inside, str(PROGRAM), "server"),
+                    *(f"-dir={self.folder}", f"-ip={self.place.address}", "-s3"),
                     *(f"-s3.config={self.folder / 's3.json'}", *arguments),
                 ],
                 cwd=self.folder,
