@@ -173,11 +173,13 @@ def sweep(*, at_once: bool = False) -> None:
 def sweep_missing(*, at_once: bool = False) -> int:
     """Enqueue images that lack something and that no task is at work on; returns how many."""
     found = features.lacking(METHODS, thumbnails=True)
+    # Asked for again when it was just done, and the message was lost: nobody else would strike it off.
+    lost = Extraction.objects.filter(tries__lt=features.MAX_TRIES).exclude(image_id__in=found.values("pk"))
+    (lost if at_once else lost.filter(enqueued_at__lte=lost_before())).delete()
     if not at_once:
         found = found.exclude(Exists(_under_way().filter(image_id=OuterRef("pk"))))
     ids = list(found.values_list("pk", flat=True)[:MOST_QUEUED])
     if at_once:
-        Extraction.objects.filter(tries__lt=features.MAX_TRIES).exclude(image_id__in=found.values("pk")).delete()
         Extraction.objects.filter(pk__in=ids).update(enqueued_at=lost_before())
     # A picture that was tried before goes alone: if it kills its worker, no other is taken for guilty.
     tried = set(Extraction.objects.filter(pk__in=ids, tries__gt=0).values_list("pk", flat=True))

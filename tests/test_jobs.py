@@ -77,6 +77,18 @@ def test_a_sweep_leaves_alone_what_is_under_way_and_takes_it_again_at_a_start(
     assert len(queued) == 1
 
 
+def test_a_sweep_strikes_off_what_was_asked_for_when_it_was_just_done(worker: Worker, settings) -> None:
+    ids = add(2)
+    worker()
+    features.note_enqueued(ids)
+    jobs.sweep_missing()
+    assert Extraction.objects.count() == 2, "somebody may be at it"
+    settings.TASK_LOST_SECONDS = 0
+    features.note_enqueued([10**6])  # deleted since
+    jobs.sweep_missing()
+    assert not Extraction.objects.exists()
+
+
 def test_a_picture_that_was_tried_before_goes_alone(django_capture_on_commit_callbacks) -> None:
     ids = add(4)
     Extraction.objects.filter(pk__in=ids[:2]).update(tries=1)

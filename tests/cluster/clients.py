@@ -35,12 +35,13 @@ class Figures:
     requests: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     partial: int = 0
-    slowest: float = 0.0
+    slowest: dict[str, float] = field(default_factory=dict)
 
     def told(self) -> dict[str, Any]:
         failures = dict(sorted(self.failures.items()))
         requests = dict(sorted(self.requests.items()))
-        return {"requests": requests, "failures": failures, "partial": self.partial, "slowest": round(self.slowest, 1)}
+        slowest = {kind: round(seconds, 1) for kind, seconds in sorted(self.slowest.items())}
+        return {"requests": requests, "failures": failures, "partial": self.partial, "slowest": slowest}
 
 
 class Visitors:
@@ -143,7 +144,7 @@ class Visitors:
         with self._lock:
             figures = self.phases[self.phase]
             figures.requests[kind] += 1
-            figures.slowest = max(figures.slowest, answer.seconds)
+            figures.slowest[kind] = max(figures.slowest.get(kind, 0.0), answer.seconds)
             if answer.status == 0 or answer.status >= 400:
                 figures.failures[f"{kind} {answer.status or 'no answer'}"] += 1
             elif kind == "search" and answer.body["skipped"]:
