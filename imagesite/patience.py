@@ -11,3 +11,4 @@ POSTGRESQL: dict[str, Any] = {**_KEPT_ALIVE, "connect_timeout": 5, "tcp_user_tim
 
 CACHE = {"socket_connect_timeout": 1.0, "socket_timeout": 1.0}  # seconds
 QUEUE = {"socket_connect_timeout": 1.0, "socket_timeout": 2.0}  # a worker waits for messages for a second at a time
+S3: dict[str, Any] = {"connect_timeout": 3, "read_timeout": 10, "retries": {"total_max_attempts": 2}}

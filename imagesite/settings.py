@@ -161,6 +161,9 @@ SNAPSHOT_ROOT = DATA / "snapshots"
 if SNAPSHOT_STORAGE := env.str("SNAPSHOT_STORAGE", ""):  # from which each machine takes what it lacks in SNAPSHOT_ROOT
     OPTIONS = env.json("SNAPSHOT_STORAGE_OPTIONS", default={})
     STORAGES["snapshots"] = {"BACKEND": SNAPSHOT_STORAGE, "OPTIONS": OPTIONS}
+for storage in STORAGES.values():
+    if storage["BACKEND"] == "storages.backends.s3.S3Storage":
+        storage["BACKEND"] = "gallery.s3.BriefS3Storage"
 FILE_UPLOAD_TEMP_DIR: str | None = None
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5_000_000  # of a form's text; files are limited by MAX_IMAGE_BYTES
 

@@ -13,6 +13,7 @@ from kombu.exceptions import OperationalError as NoBroker
 
 from gallery.exceptions import StorageAway
 from gallery.models import Image
+from gallery.s3 import BriefS3Storage
 from gallery.services import add_image
 from imagesite.cache import ForgivingRedisCache
 from search import features, jobs, pruning, snapshots, tasks
@@ -153,6 +154,13 @@ def test_a_picture_is_not_to_blame_for_a_storage_that_is_away(away) -> None:
         extract(ids)
     assert set(Extraction.objects.values_list("tries", flat=True)) == {0}
     assert features.pending("phash") == 2
+
+
+def test_s3_is_asked_as_was_set_but_not_waited_for_as_long_as_boto_would() -> None:
+    options = {**NOWHERE, "addressing_style": "path"}
+    config = BriefS3Storage(**options).connection.meta.client.meta.config
+    assert (config.connect_timeout, config.read_timeout, config.retries["total_max_attempts"]) == (3, 10, 2)
+    assert config.s3["addressing_style"] == "path"
 
 
 def test_an_upload_that_cannot_be_kept_is_refused_and_leaves_nothing(away) -> None:
