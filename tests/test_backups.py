@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,7 +17,7 @@ import pytest
 
 from search.methods import METHODS
 from tests.test_moving import flip
-from tests.test_processes import Peer, Site, pictures, servers
+from tests.test_processes import ROOT, Peer, Site, pictures, servers
 
 __all__ = ["pictures", "servers"]  # fixtures
 
@@ -93,6 +97,39 @@ def test_a_restored_site_finds_what_it_found(sites: tuple[Site, Site], pictures:
     for image_id in old:
         empty("extract", image_id)
     assert empty("pending") == 0
+
+
+def test_a_restore_that_is_killed_leaves_the_one_or_the_other_and_can_be_run_again(
+    sites: tuple[Site, Site], pictures: list[Path], tmp_path: Path
+) -> None:
+    site, before, after = sites[0], tmp_path / "before", tmp_path / "after"
+    peer = site.peer()
+    ids = fill(peer, pictures[:2])
+    peer("manage", f"backup {before} --files")
+    ids += fill(peer, pictures[2:5])
+    peer("manage", f"backup {after} --files")
+    at, seconds = {2: before, 5: after}, restored(site, before)
+    for share in (0.5, 0.6, 0.7, 0.8, 0.9):
+        here = len(dict(peer("images")))
+        restored(site, at[7 - here], seconds * share)
+        here = len(dict(peer("images")))
+        firsts = [{keys[0] for keys in dict(one).values()} for one in found(peer, pictures[:here])]
+        assert firsts == [{key} for key in ids[:here]], share
+    for count, target in at.items():
+        restored(site, target)
+        assert len(dict(peer("images"))) == count
+        assert peer("manage", "check_index").count("missing 0, orphaned 0") == len(METHODS)
+
+
+def restored(site: Site, target: Path, seconds: float | None = None) -> float:
+    """How long it took; killed after ``seconds``."""
+    command, started = [sys.executable, "manage.py", "restore", str(target), "--replace"], time.monotonic()
+    process = subprocess.Popen(command, cwd=ROOT, env=site.environment, stdout=subprocess.DEVNULL)
+    with suppress(subprocess.TimeoutExpired):
+        assert process.wait(seconds) == 0
+    process.kill()
+    process.wait()
+    return time.monotonic() - started
 
 
 def test_a_backup_is_of_one_moment_and_asks_for_its_files(
