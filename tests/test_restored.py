@@ -46,9 +46,12 @@ def built(peer: Peer) -> None:
         assert peer("build", space) is not None
 
 
+@pytest.mark.parametrize("backend", ["embedded", "milvus"])
 def test_an_older_backup_of_the_database_is_noticed_by_running_and_by_new_processes(
-    site: Site, pictures: list[Path]
+    site: Site, pictures: list[Path], request: pytest.FixtureRequest, backend: str
 ) -> None:
+    if backend == "milvus":
+        site.environment |= {"INDEX_BACKEND": backend, "MILVUS_URI": request.getfixturevalue("milvus").uri}
     running, writer = site.peer(), site.peer()
     old = fill(writer, pictures[:4])
     built(writer)
