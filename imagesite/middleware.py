@@ -14,11 +14,25 @@ from gallery.admission import Slots
 from gallery.exceptions import Busy
 from imagesite.api import body
 from imagesite.api_views import FORM_TEXT
+from imagesite.readiness import readyz
 from imagesite.texts import told
+from imagesite.views import healthz
 
+PROBES = {"/healthz": healthz, "/readyz": readyz}
 PICTURES = 10  # as large as one may be; a form may send several
 PIECE = 1 << 16  # bytes
 READ_AWAY = 2.0  # seconds
+
+
+class ProbeMiddleware:
+    """Answers probes, which ask a process by its address and without HTTPS, before host and scheme are looked at."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        probe = PROBES.get(request.path_info)
+        return probe(request) if probe else self.get_response(request)
 
 
 class RequestSizeMiddleware:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
@@ -37,6 +38,14 @@ def broker() -> str:
     return ""
 
 
+def static() -> str:
+    try:
+        staticfiles_storage.url("favicon.svg")
+    except ValueError:
+        return "not collected: run manage.py collectstatic"
+    return ""
+
+
 def spaces() -> dict[str, str]:
     """Per space why it cannot answer in full: no model, or its snapshot could not be loaded."""
     found: dict[str, str] = {}
@@ -54,7 +63,7 @@ def spaces() -> dict[str, str]:
 def readyz(request: HttpRequest) -> HttpResponse:
     """200 while everything works. 503 says what does not; without a database nothing else is asked."""
     problems = {"database": database()}
-    checks: list[Callable[[], dict[str, str]]] = [lambda: {"broker": broker()}, spaces]
+    checks: list[Callable[[], dict[str, str]]] = [lambda: {"broker": broker(), "static": static()}, spaces]
     for check in checks if not problems["database"] else []:
         problems |= check()
     ready = not any(problems.values())

@@ -86,6 +86,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "imagesite.tracing.RequestIdMiddleware",
     "imagesite.metrics.MetricsMiddleware",
+    "imagesite.middleware.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -272,6 +273,7 @@ CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # nothing asks; its queue would be 
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = 1_500_000  # KiB; a child that grew is replaced between tasks
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker however long it is away
 CELERY_TIMEZONE = TIME_ZONE
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", 10.0)
 CELERY_BEAT_SCHEDULE = {

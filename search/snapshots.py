@@ -152,7 +152,10 @@ def load(snapshot: Snapshot, method: Method | None = None) -> Index:
         folder = snapshot_store.bring(snapshot.folder, snapshot.checksum)
         index = index_class(snapshot.index).load(folder, method.metric, method.dimension)
     except (OSError, ValueError) as error:
-        raise SnapshotDamaged(f"Snapshot {snapshot.sequence} is damaged: {error}.") from error
+        reason = str(
+            error.strerror if isinstance(error, OSError) else error
+        )  # visitors see it: no paths of this machine
+        raise SnapshotDamaged(f"Snapshot {snapshot.sequence} is damaged: {reason.rstrip('.')}.") from error
     moments = [snapshot.moment, noted_moment(index)]
     now = Space.objects.get(pk=snapshot.space_id).moment
     if not all(follows(snapshot.space_id, now, seen) for seen in moments):

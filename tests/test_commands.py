@@ -207,3 +207,20 @@ def test_build_index_admits_that_somebody_else_is_building(settings):
 def test_load_samples_says_how_many(settings, tmp_path):
     settings.DATA = tmp_path
     assert "sample pictures were added" in run("load_samples")
+
+
+@pytest.mark.parametrize("command", ["export", "check_index"])
+def test_without_tables_a_command_says_what_to_run_first(command: str, tmp_path: Path) -> None:
+    more = [str(tmp_path / "out")] if command == "export" else []
+    environment = os.environ | {"IMAGESITE_DATA": str(tmp_path / "data"), "DATABASE_URL": ""}
+    done = subprocess.run(
+        [sys.executable, "manage.py", command, *more],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "manage.py migrate" in done.stderr
+    assert "Traceback" not in done.stderr

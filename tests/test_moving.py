@@ -31,6 +31,7 @@ from search.live import forget
 from search.methods import METHODS, get_method
 from search.models import Extraction, Feature
 from search.moving.arrays import Reader, Writer
+from search.moving.collection import time_in
 from search.moving.exceptions import Damaged
 from search.moving.records import opened, sealed
 from tests.drawings import encode, scene
@@ -203,6 +204,24 @@ def test_features_of_another_version_are_left_to_the_workers(
     assert features.pending("phash") == 0
     worker()
     assert features.pending("local") == 0
+
+
+def test_features_of_a_space_without_its_model_are_told_and_come_when_it_is_there(
+    collection: list[Image], tmp_path: Path, settings: Any
+) -> None:
+    run("export", tmp_path / "out")
+    empty_the_site()
+    models, settings.MODELS_ROOT = settings.MODELS_ROOT, tmp_path / "none"
+    assert "neural: its model is not here" in run("import", tmp_path / "out")
+    settings.MODELS_ROOT = models
+    run("import", tmp_path / "out")
+    assert features.pending("neural") == 0
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2020-01-01T00:00:00"])
+def test_a_time_that_is_none_is_told_from_one(time: str) -> None:
+    with pytest.raises(Damaged):
+        time_in({"created_at": time})
 
 
 def test_numbers_that_are_no_feature_never_come_near_an_index(collection: list[Image], tmp_path: Path) -> None:

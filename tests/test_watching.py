@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from celery import Celery
@@ -33,6 +34,20 @@ def test_a_site_without_its_broker_says_so(client: Client, monkeypatch) -> None:
     assert "does not answer" in answer.json()["parts"]["broker"]
 
 
+@pytest.mark.parametrize("address", ["/healthz", "/readyz"])
+def test_probes_ask_a_process_by_its_address_and_without_https(client: Client, settings, address: str) -> None:
+    settings.ALLOWED_HOSTS, settings.SECURE_SSL_REDIRECT = ["pictures.example.org"], True
+    assert client.get(address, SERVER_NAME="10.0.0.7").json()["status"] in {"ok", "not ready"}
+    assert client.get("/", SERVER_NAME="10.0.0.7").status_code == 400
+
+
+def test_a_site_without_its_static_files_says_so(client: Client, settings, tmp_path: Path) -> None:
+    settings.STATIC_ROOT, settings.DEBUG = tmp_path, False
+    whitenoise = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": whitenoise}
+    assert "collectstatic" in client.get("/readyz").json()["parts"]["static"]
+
+
 def test_a_damaged_snapshot_is_told(client: Client, worker, settings) -> None:
     from search import snapshots
 
@@ -45,6 +60,12 @@ def test_a_damaged_snapshot_is_told(client: Client, worker, settings) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert "damaged" in answer.json()["parts"]["phash"]
+    (folder / "meta.json").unlink()
+    Snapshot.objects.update(problem="")
+    forget()
+    told = client.get("/readyz").json()["parts"]["phash"]
+    assert "No such file" in told
+    assert str(folder) not in told
 
 
 def test_figures_are_for_staff_and_for_those_with_the_token(client: Client, settings) -> None:

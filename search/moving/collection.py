@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.utils.dateparse import parse_datetime
@@ -75,9 +75,10 @@ def hash_in(record: Mapping[str, Any], name: str) -> str:
 def time_in(record: Mapping[str, Any]) -> datetime:
     try:
         found = parse_datetime(str(record.get("created_at")))
-    except ValueError:
+        found = found.astimezone(UTC) if found and found.tzinfo else None
+    except (ValueError, OverflowError):
         found = None
-    if found is None or found.tzinfo is None:
+    if found is None:
         raise Damaged("its created_at is no time with a zone")
     return found
 

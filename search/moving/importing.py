@@ -100,9 +100,13 @@ def _head(place: Place) -> Record:
 def _sets(place: Place, head: Record, arrivals: Arrivals) -> Iterator[Rows]:
     """The features that this site can use; of others it is told that workers compute them anew."""
     wanted = {(way.space, way.method.version): way for way in features.ways(METHODS)}
+    seeing = {space for space, _ in wanted}
     for about in head["features"]:
         space, version, folder = (str(about.get(name)) for name in ("space", "version", "folder"))
         way = wanted.pop((space, version), None)
+        if space in METHODS and space not in seeing:
+            cure = "Run fetch_models and the same command again"
+            arrivals.say(f"{space}: its model is not here, so that its features are not taken. {cure}.")
         if not way or not collection.FOLDER.fullmatch(folder):
             continue
         try:
