@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from socketserver import ThreadingMixIn
+from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
 from django.core.wsgi import get_wsgi_application
+from django.db import connections
 from playwright.sync_api import Browser, BrowserContext, Page, Request, Response, sync_playwright
 
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -63,6 +65,11 @@ def chromium() -> Iterator[Browser]:
 
 class Server(ThreadingMixIn, WSGIServer):
     daemon_threads = False  # so that closing waits for the last answer
+
+    def process_request_thread(self, *request: Any) -> None:
+        """A thread for each request, and so a connection to the database for each; it goes with its thread."""
+        super().process_request_thread(*request)
+        connections.close_all()
 
 
 class Quiet(WSGIRequestHandler):
