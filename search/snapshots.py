@@ -152,9 +152,8 @@ def load(snapshot: Snapshot, method: Method | None = None) -> Index:
         folder = snapshot_store.bring(snapshot.folder, snapshot.checksum)
         index = index_class(snapshot.index).load(folder, method.metric, method.dimension)
     except (OSError, ValueError) as error:
-        reason = str(
-            error.strerror if isinstance(error, OSError) else error
-        )  # visitors see it: no paths of this machine
+        # Visitors see it: no paths of this machine.
+        reason = str((isinstance(error, OSError) and error.strerror) or error)
         raise SnapshotDamaged(f"Snapshot {snapshot.sequence} is damaged: {reason.rstrip('.')}.") from error
     moments = [snapshot.moment, noted_moment(index)]
     now = Space.objects.get(pk=snapshot.space_id).moment
