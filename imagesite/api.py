@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 NO_DATABASE = "The database does not answer. Try again in a moment."
+RETRY_AFTER = 5  # seconds, for a server that is away
 
 
 class ReadOpenlyWriteWithPermission(BasePermission):
@@ -113,9 +114,9 @@ def _as_api_error(error: Exception) -> Exception:
         case RequestDataTooBig():
             return Refused("The form's text is too large.", code="too_large", status=413)
         case OperationalError() | InterfaceError():
-            return Refused(NO_DATABASE, code="unavailable", status=503)
+            return Refused(NO_DATABASE, code="unavailable", status=503, wait=RETRY_AFTER)
         case StorageAway():
-            return Refused(str(error), code="unavailable", status=503)
+            return Refused(str(error), code="unavailable", status=503, wait=RETRY_AFTER)
         case RecursionError():
             return exceptions.ParseError("The request is nested too deeply.")
         case SuspiciousOperation() | BadRequest() | MultiPartParserError() | UnreadablePostError():

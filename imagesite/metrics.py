@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from secrets import compare_digest
 from time import perf_counter
 
@@ -17,8 +17,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from imagesite.readiness import waiting
 from search.models import Extraction, SelfCheck
-from search.status import statuses
+from search.status import Status, statuses
 
 REQUESTS = Counter("imagesite_requests", "Requests answered", ["view", "method", "status"])
 SECONDS = Histogram("imagesite_request_seconds", "Time until the answer begins", ["view"])
@@ -40,26 +41,32 @@ class MetricsMiddleware:
 
 
 class SpacesCollector:
-    """Read from the database when asked, so that every process tells the same."""
+    """Read from the database and the queue when asked, so that every process tells the same."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        figures = {
-            "pictures": "Pictures that searches find",
-            "pending": "Pictures that still lack the feature",
-            "tail": "Changes that the index snapshot lacks",
-        }
         found = statuses()
-        for name, told in figures.items():
-            gauge = GaugeMetricFamily(f"imagesite_space_{name}", told, labels=["space"])
-            for one in found:
-                gauge.add_metric([one.space], one.count if name == "pictures" else getattr(one, name))
-            yield gauge
-        recall = GaugeMetricFamily("imagesite_space_recall", "Recall@10 of the last self-check", labels=["space"])
-        for checked in SelfCheck.objects.all():
-            recall.add_metric([checked.space_id], checked.recall)
-        yield recall
+        for name, told, value in FIGURES:
+            yield _gauge(f"space_{name}", told, "space", {one.space: value(one) for one in found})
+        recalls = dict(SelfCheck.objects.values_list("space_id", "recall"))
+        yield _gauge("space_recall", "Recall@10 of the last self-check", "space", recalls)
         queued = Extraction.objects.count()
         yield GaugeMetricFamily("imagesite_queue_pictures", "Pictures that work was asked for", value=queued)
+        yield _gauge("queue_tasks", "Tasks that no worker has taken yet", "queue", waiting())
+
+
+FIGURES: list[tuple[str, str, Callable[[Status], int]]] = [
+    ("pictures", "Pictures that searches find", lambda one: one.count),
+    ("pending", "Pictures that still lack the feature", lambda one: one.pending),
+    ("tail", "Rows that the index lacks, and that every search compares one by one", lambda one: one.tail),
+    ("lag", "Changes since the index was brought up to date, replaced ones too", lambda one: one.lag),
+]
+
+
+def _gauge(name: str, told: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    gauge = GaugeMetricFamily(f"imagesite_{name}", told, labels=[label])
+    for key, value in values.items():
+        gauge.add_metric([key], value)
+    return gauge
 
 
 @login_not_required

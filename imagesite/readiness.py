@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.staticfiles.storage import staticfiles_storage
@@ -10,7 +12,8 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from kombu.exceptions import OperationalError
+from kombu import Connection
+from kombu.exceptions import ChannelError, OperationalError
 
 from imagesite.celery import app
 from search.exceptions import SpaceUnavailable
@@ -31,11 +34,30 @@ def database() -> str:
 
 def broker() -> str:
     try:
-        with app.connection_for_write(connect_timeout=BROKER_PATIENCE) as queue:
-            queue.ensure_connection(max_retries=1, timeout=BROKER_PATIENCE)
+        with _connected():
+            return ""
     except (OperationalError, OSError):
         return "does not answer; uploads are kept, and worked on when it is back"
-    return ""
+
+
+def waiting() -> dict[str, int]:
+    """How many tasks wait in each queue; nothing while the broker does not answer."""
+    found: dict[str, int] = {}
+    with suppress(OperationalError, OSError), _connected() as queue:
+        channel: Any = queue.channel()
+        for name in app.amqp.queues:
+            found[name] = 0
+            with suppress(ChannelError):  # Redis knows no empty queue
+                found[name] = channel.queue_declare(name, passive=True).message_count
+    return found
+
+
+@contextmanager
+def _connected() -> Iterator[Connection]:
+    """A connection to the broker. Raises OperationalError or OSError, soon."""
+    with app.connection_for_write(connect_timeout=BROKER_PATIENCE) as queue:
+        queue.ensure_connection(max_retries=1, timeout=BROKER_PATIENCE)
+        yield queue
 
 
 def static() -> str:

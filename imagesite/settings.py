@@ -300,6 +300,7 @@ CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps nothing on disk that a 
 
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")  # opens /metrics to whoever sends it; staff see it anyway
 
+LOG_REQUESTS = env.bool("LOG_REQUESTS", False)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

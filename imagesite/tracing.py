@@ -7,13 +7,18 @@ import logging
 import re
 from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar
+from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
 from celery import Task
-from celery.signals import before_task_publish, task_prerun
+from celery.signals import before_task_publish, task_postrun, task_prerun
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.encoding import escape_uri_path
+
+log = logging.getLogger(__name__)
 
 HEADER = "X-Request-ID"
 SOUND = re.compile(r"[\w.-]{1,64}", re.ASCII)  # of a proxy in front; anything else could forge lines of the log
@@ -30,7 +35,11 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get(HEADER, "")
         request_id.set(given if SOUND.fullmatch(given) else uuid4().hex)
+        started = perf_counter()
         response = self.get_response(request)
+        if settings.LOG_REQUESTS:  # of the address only its path: what people search for is their own
+            path, took = escape_uri_path(request.path), 1000 * (perf_counter() - started)
+            log.info("%s %s %s, %.0f ms", request.method, path, response.status_code, took)
         response.headers[HEADER] = request_id.get()
         return response
 
@@ -70,3 +79,12 @@ def send_id_along(headers: MutableMapping[str, Any] | None = None, **_: object) 
 def take_id_over(task: Task[..., None], **_: object) -> None:
     """In the worker: what this task logs belongs to the request that asked for it."""
     request_id.set(getattr(task.request, "origin_request", None) or "-")
+    if settings.LOG_REQUESTS:
+        log.info("%s begins", task.name)
+
+
+@task_postrun.connect
+def tell_of_end(task: Task[..., None], state: str = "", **_: object) -> None:
+    """In the worker: what became of the task."""
+    if settings.LOG_REQUESTS:
+        log.info("%s ends: %s", task.name, state)

@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from gallery.exceptions import StorageAway
-from imagesite.api import NO_DATABASE, body
+from imagesite.api import NO_DATABASE, RETRY_AFTER, body
 
 
 @login_not_required
@@ -38,14 +38,17 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """``handler500``: bugs, which Django has logged by now; and servers that are away, which is 503."""
     away = isinstance(sys.exc_info()[1], (OperationalError, InterfaceError, StorageAway))
-    status = 503 if away else 500
-    if not _to_api(request):
-        response = defaults.server_error(request)
-        response.status_code = status
-        return response
+    response = _api_error(away) if _to_api(request) else defaults.server_error(request)
     if away:
-        return JsonResponse(body("unavailable", NO_DATABASE), status=status)
-    return JsonResponse(body("server_error", "This is a fault of the site; its log says more."), status=status)
+        response.status_code = 503
+        response["Retry-After"] = str(RETRY_AFTER)
+    return response
+
+
+def _api_error(away: bool) -> HttpResponse:
+    if away:
+        return JsonResponse(body("unavailable", NO_DATABASE))
+    return JsonResponse(body("server_error", "This is a fault of the site; its log says more."), status=500)
 
 
 def _to_api(request: HttpRequest) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from time import perf_counter
 
 from django.conf import settings
+from prometheus_client import Histogram
 
 from search.exceptions import BadQuery, SpaceUnavailable
-from search.features import stored_of
+from search.features import features_of, stored_of
 from search.fusion import Ranking, alone, fuse
 from search.live import View, live
 from search.methods import METHODS, get_method
@@ -24,6 +26,8 @@ ALL = "all"
 DEPTH = 100  # neighbours each space gives to fusion, at least
 FAILED = "This way of searching failed; the log says why."
 AT_WORK = "This picture is still being worked on."
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+SECONDS = Histogram("imagesite_search_seconds", "Time until a space has answered", ["space"], buckets=BUCKETS)
 
 
 def spaces_of(method: str) -> tuple[str, ...]:
@@ -42,11 +46,8 @@ def query_by_pixels(pixels: Pixels, method: str = ALL) -> Query:
 
 def query_by_image(image_id: int, method: str = ALL) -> Query:
     """A query by a stored picture, which is no answer to itself."""
-
-    def stored(space: str, way: Method) -> bytes:
-        return stored_of([image_id], space, way.version).get(image_id, b"")
-
-    return _query(spaces_of(method), stored, frozenset([image_id]))
+    asked = spaces_of(method)
+    return replace(query_by_features(features_of(image_id, asked), method), exclude=frozenset([image_id]))
 
 
 def query_by_features(features: Mapping[tuple[str, str], bytes], method: str = ALL) -> Query:
@@ -79,7 +80,7 @@ def search(query: Query, *, method: str = ALL, limit: int = 20, allowed: Keys | 
     rankings: dict[str, Ranking] = {}
     for space in spaces_of(method):
         if space in query.rows:
-            with _admitting(space, skipped):
+            with _admitting(space, skipped), SECONDS.labels(space).time():
                 view = query.views.get(space) or live(space).view()
                 rankings[space] = _ranking(view, space, query, max(limit, DEPTH if method == ALL else 0), allowed)
                 skipped |= {space: view.problem} if view.problem else {}
@@ -99,9 +100,7 @@ def _admitting(space: str, skipped: dict[str, str]) -> Iterator[None]:
         skipped[space] = FAILED
 
 
-def _query(
-    asked: Iterable[str], feature: Callable[[str, Method], bytes], exclude: frozenset[int] = frozenset()
-) -> Query:
+def _query(asked: Iterable[str], feature: Callable[[str, Method], bytes]) -> Query:
     """A query by features, each of the version that answers in this process now."""
     rows, stored, views, missing = {}, {}, {}, dict[str, str]()
     for space, row in rows_of(asked).items():
@@ -112,7 +111,7 @@ def _query(
             if not data or not way.fits(data):
                 raise SpaceUnavailable(AT_WORK)
             rows[space], stored[space], views[space] = way.queries(data), data, view
-    return Query(rows, missing, exclude, stored, views)
+    return Query(rows, missing, stored=stored, views=views)
 
 
 def _ranking(view: View, space: str, query: Query, depth: int, allowed: Keys | None) -> Ranking:

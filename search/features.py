@@ -76,6 +76,14 @@ def stored_of(ids: Iterable[int], space: str, version: str) -> dict[int, bytes]:
     return {key: bytes(data or b"") for key, data in found}
 
 
+def features_of(image_id: int, names: Iterable[str]) -> dict[tuple[str, str], bytes]:
+    """The stored features of one image by (space, version), in one query."""
+    found = Feature.objects.filter(image_id=image_id, space__in=names, data__isnull=False)
+    return {
+        (space, version): bytes(data or b"") for space, version, data in found.values_list("space", "version", "data")
+    }
+
+
 def ways(names: Iterable[str]) -> list[Way]:
     """What is to be extracted for these spaces; a space without a model has nothing."""
     return [Way(name, method) for name in names for method in spaces.wanted(name)]

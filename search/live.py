@@ -44,18 +44,13 @@ class View:
     problem: str = ""
 
     def search(self, feature: Features, k: int, allowed: Keys | None = None) -> Matches:
-        """The ``min(k, len(self))`` nearest, of the allowed; exact as far as the snapshot's index is."""
+        """The ``k`` nearest, or all if there are fewer, of the allowed; exact as far as the snapshot's index is."""
         tail = self.tail.search(feature, k, allowed)
         return self._merged(self._from_index(feature, k, allowed), tail, k)
 
     def within(self, feature: Features, radius: float) -> Matches:
         """All at distance <= ``radius``."""
         return self._merged(self._shown(self.index.within(feature, radius)), self.tail.within(feature, radius))
-
-    def __len__(self) -> int:
-        if self.index.shared:
-            return len(self.keys())
-        return len(self.index) - len(self.hidden) + len(self.tail)
 
     def keys(self) -> Keys:
         """Keys of all that can be found, ascending."""

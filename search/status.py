@@ -17,7 +17,9 @@ NO_MODEL = "no model"
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One space. ``count``: what searches find; ``tail``: changes since the snapshot; ``bytes``: features.
+    """One space. ``count``: what searches find; ``bytes``: features.
+
+    ``lag``: changes since the snapshot; ``tail``: what of them is still to be seen, for each search to compare.
 
     ``version`` answers, "no model" where none can; ``coming`` is being made to take its place, see search/spaces.py.
     ``problem``: why the space cannot answer.
@@ -30,6 +32,7 @@ class Status:
     count: int
     pending: int
     tail: int
+    lag: int
     snapshot: Snapshot | None
     bytes: int
     coming: str = ""
@@ -54,6 +57,7 @@ def status(space: Space) -> Status:
         count=features.current(space.name).count(),
         pending=features.pending(space.name),
         tail=tail(space),
+        lag=space.head - (space.snapshot.sequence if space.snapshot else 0),
         snapshot=space.snapshot,
         bytes=stored_bytes(space.name),
         coming=", ".join(wanted[1:]),

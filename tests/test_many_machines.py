@@ -180,9 +180,10 @@ def test_without_a_database_the_answer_is_503(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("gallery.paging.page_of", gone)
     monkeypatch.setattr("gallery.views.page_of", gone)
     visitor = Client(raise_request_exception=False)
-    assert error_of(visitor.get("/api/images/"), 503)["code"] == "unavailable"
-    page = visitor.get("/")
+    answer, page = visitor.get("/api/images/"), visitor.get("/")
+    assert error_of(answer, 503)["code"] == "unavailable"
     assert (page.status_code, page.headers["Content-Type"]) == (503, "text/html; charset=utf-8")
+    assert answer.headers["Retry-After"] == page.headers["Retry-After"] == "5"
 
 
 def test_what_could_not_be_queued_is_asked_for_by_the_next_sweep(

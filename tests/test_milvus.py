@@ -138,6 +138,14 @@ def test_pictures_are_found_from_the_moment_they_are_stored_and_gone_when_delete
     snapshots.build(SPACE)
     forget()
     assert [found(seed) for seed in (0, 1, 2, 7)] == [[], [], [ids[2]], [new]]
+
+
+def test_a_search_does_not_read_all_keys(site: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [add(seed) for seed in range(3)]
+    snapshots.build(SPACE)
+    forget()
+    monkeypatch.setattr(MilvusIndex, "keys", lambda _: pytest.fail("all keys are read"))
+    assert [found(seed) for seed in range(3)] == [[one] for one in ids]
     assert len(names(SPACE)) == 1
 
 

@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from gallery.services import add_image
+from imagesite import readiness
 from imagesite.tracing import JsonFormatter, RequestIdFilter, request_id
 from search.live import forget
 from search.models import Snapshot
@@ -92,6 +93,41 @@ def test_figures_count_pictures_requests_and_what_is_pending(client: Client, wor
     assert 'imagesite_space_pending{space="phash"} 0.0' in told
     assert 'imagesite_space_pictures{space="color"} 1.0' in told
     assert 'imagesite_requests_total{method="GET",status="200",view="gallery:index"}' in told
+
+
+def test_figures_tell_how_long_spaces_take_and_how_far_they_are_behind(client: Client, worker) -> None:
+    client.force_login(User.objects.create_superuser("chief"))
+    image = add_image(data=encode(scene(1, (60, 60)), "PNG")).image
+    worker()
+    before = _figure(client, 'imagesite_search_seconds_count{space="color"}')
+    assert client.get(f"/api/images/{image.pk}/similar/", {"method": "color"}).status_code == 200
+    assert _figure(client, 'imagesite_search_seconds_count{space="color"}') == before + 1
+    assert _figure(client, 'imagesite_space_lag{space="color"}') == 1.0  # no index was built since
+    assert _figure(client, 'imagesite_queue_tasks{queue="extract"}') == 0.0
+
+
+def test_tasks_that_wait_are_counted(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
+    waiting = Celery(broker="filesystem://localhost")
+    folders = {name: str(tmp_path) for name in ("data_folder_in", "data_folder_out", "control_folder")}
+    waiting.conf.update(broker_transport_options=folders, task_default_queue="extract")
+    for _ in range(3):
+        waiting.send_task("search.tasks.sweep")
+    monkeypatch.setattr("imagesite.readiness.app", waiting)
+    assert readiness.waiting() == {"extract": 3}
+
+
+def _figure(client: Client, name: str) -> float:
+    lines = client.get("/metrics").content.decode().splitlines()
+    return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} ")), 0.0)
+
+
+def test_requests_can_be_logged_but_not_what_was_searched_for(client: Client, settings, caplog) -> None:
+    settings.LOG_REQUESTS = True
+    with caplog.at_level(logging.INFO, "imagesite.tracing"):
+        client.get("/a%0Aforged line/?q=secret")
+    told = [record.getMessage() for record in caplog.records if record.name == "imagesite.tracing"]
+    assert [line.rpartition(",")[0] for line in told] == ["GET /a%0Aforged%20line/ 404"]
 
 
 def test_a_request_is_answered_with_its_id(client: Client) -> None:
