@@ -25,16 +25,22 @@ RATE, VISITORS = float(os.environ.get("LOAD_RATE", 0)), int(os.environ.get("LOAD
 WORDS = ("dog", "boat", "red car", "church", "tree in the snow", "child", "horse", "bridge", "cup", "city at night")
 PLACES = ("on the beach", "in a garden", "on a table", "in the rain", "in front of a house", "seen from above")
 PHOTOS = [Path(path).read_bytes() for path in SITE["photos"]]
+STAYING = 10  # requests of one connection, on average
 dice = random.Random(11)
 
 
 class Visitor(FastHttpUser):
-    """Looks, and searches; at a rate, requests come independently of each other and of the answers (Poisson)."""
+    """Looks, and searches; at a rate, requests come independently of each other and of the answers (Poisson).
+
+    Leaves after some requests, and another comes: a connection stays with one process of the server while it lasts.
+    """
 
     due = 0.0
 
     def wait_time(self) -> float:
         """Seconds until the next request is due; none if it is late already."""
+        if dice.random() < 1 / STAYING:
+            self.client.client.clientpool.close()
         if not RATE:
             return 0.0
         now = monotonic()
