@@ -3,9 +3,10 @@
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
+from django.core.files.storage import FileSystemStorage, default_storage
 
 from gallery.services import add_image, delete_images
+from gallery.storage import DurableFileSystemStorage
 from tests.drawings import encode, scene
 
 pytestmark = pytest.mark.django_db
@@ -24,6 +25,14 @@ def test_an_original_comes_as_it_was_sent_and_may_be_kept_for_ever(client, pictu
     assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
     assert response["Cache-Control"] == "public, max-age=31536000, immutable"
     assert not response.has_header("Set-Cookie")
+
+
+@pytest.mark.parametrize("base", ["/media/", "/media", "https://pictures.example.org/a b/"])
+@pytest.mark.parametrize(
+    "name", ["originals/0a/b1/0ab1.jpg", "a b.jpg", "/a", "//a", "a/../b", "ü", "a?b#c", "a:b", "a\\b"]
+)
+def test_addresses_of_files_are_those_that_django_makes(name, base):
+    assert DurableFileSystemStorage(base_url=base).url(name) == FileSystemStorage(base_url=base).url(name)
 
 
 def test_thumbnails_are_webp(client, picture, worker):
