@@ -79,13 +79,14 @@ class Verifying(Space):
         return np.array([self.seen(query, gallery) for query in queries])
 
     def seen(self, query: bytes, gallery: Sequence[bytes]) -> Floats:
-        found = np.ones(len(gallery))
+        found, forms = np.ones(len(gallery)), np.zeros(len(gallery), int)
         with suppress(SpaceUnavailable):
-            for row in self.method.queries(query):
+            for form, row in enumerate(self.method.queries(query)):
                 near = self.index.search(row, DEPTH)
+                forms[near.keys[near.distances < found[near.keys]]] = form
                 found[near.keys] = np.minimum(found[near.keys], near.distances)
         best = np.argsort(found, kind="stable")[: self.method.verified]
-        seen = self.method.verify(query, [gallery[key] for key in best.tolist()])
+        seen = self.method.verify(query, [gallery[key] for key in best.tolist()], forms[best].tolist())
         found[best] = [one.distance for one in seen]
         return found
 

@@ -91,12 +91,14 @@ class Ours:
         if not records.count(query):
             return []
         nearest: dict[int, float] = {}
-        for row in self.method.queries(query):
+        forms: dict[int, int] = {}
+        for form, row in enumerate(self.method.queries(query)):
             found = self.index.search(row, 100)
             for key, distance in zip(found.keys.tolist(), found.distances.tolist(), strict=True):
-                nearest[key] = min(distance, nearest.get(key, 1.0))
+                if distance < nearest.get(key, 2.0):
+                    nearest[key], forms[key] = distance, form
         best = sorted(nearest, key=lambda key: (nearest[key], key))[: self.method.verified]
-        seen = self.method.verify(query, [self.stored(key) for key in best])
+        seen = self.method.verify(query, [self.stored(key) for key in best], [forms[key] for key in best])
         nearest |= {key: one.distance for key, one in zip(best, seen, strict=True)}
         return sorted(nearest, key=lambda key: (nearest[key], key))
 

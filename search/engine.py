@@ -22,6 +22,9 @@ from search.types import Evidence, Keys, Pixels, Query, Result
 
 log = logging.getLogger(__name__)
 
+# By key, in order: its smallest distance to any of the query's rows, and the number of that row.
+Nearest = dict[int, tuple[float, int]]
+
 ALL = "all"
 DEPTH = 100  # neighbours each space gives to fusion, at least
 FAILED = "This way of searching failed; the log says why."
@@ -117,8 +120,9 @@ def _query(asked: Iterable[str], feature: Callable[[str, Method], bytes]) -> Que
 def _ranking(view: View, space: str, query: Query, depth: int, allowed: Keys | None) -> Ranking:
     """A space's nearest keys; those that its method looks at again are ranked by what it sees then."""
     method = view.method
-    found = _nearest(view, space, query, depth, allowed)
-    found |= _seen_again(method, space, query, list(found)[: method.verified])
+    nearest = _nearest(view, space, query, depth, allowed)
+    found = {key: Verified(distance) for key, (distance, _) in nearest.items()}
+    found |= _seen_again(method, space, query, nearest)
     score = method.word_score if query.words else method.score
     ordered = sorted(found.items(), key=lambda item: (item[1].distance, item[0]))
     return {
@@ -127,20 +131,21 @@ def _ranking(view: View, space: str, query: Query, depth: int, allowed: Keys | N
     }
 
 
-def _nearest(view: View, space: str, query: Query, depth: int, allowed: Keys | None) -> dict[int, Verified]:
-    """The nearest keys in order, each at its smallest distance to any of the query's rows."""
-    nearest: dict[int, float] = {}
-    for row in query.rows[space]:
+def _nearest(view: View, space: str, query: Query, depth: int, allowed: Keys | None) -> Nearest:
+    nearest: Nearest = {}
+    for form, row in enumerate(query.rows[space]):
         matches = view.search(row, depth + len(query.exclude), allowed)
         for key, distance in zip(matches.keys.tolist(), matches.distances.tolist(), strict=True):
-            if key not in query.exclude and distance < nearest.get(key, float("inf")):
-                nearest[key] = distance
-    ordered = sorted(nearest.items(), key=lambda item: (item[1], item[0]))[:depth]
-    return {key: Verified(distance) for key, distance in ordered}
+            if key not in query.exclude and (key not in nearest or distance < nearest[key][0]):
+                nearest[key] = distance, form
+    return dict(sorted(nearest.items(), key=lambda item: (item[1][0], item[0]))[:depth])
 
 
-def _seen_again(method: Method, space: str, query: Query, keys: list[int]) -> dict[int, Verified]:
+def _seen_again(method: Method, space: str, query: Query, nearest: Nearest) -> dict[int, Verified]:
+    """The first of them, as the method sees them when it looks again."""
+    keys = list(nearest)[: method.verified]
     if not keys or space not in query.stored:
         return {}
     stored = stored_of(keys, space, method.version)
-    return dict(zip(stored, method.verify(query.stored[space], list(stored.values())), strict=True))
+    seen = method.verify(query.stored[space], list(stored.values()), [nearest[key][1] for key in stored])
+    return dict(zip(stored, seen, strict=True))

@@ -71,9 +71,10 @@ def current(space: str) -> QuerySet[Feature]:
 
 
 def stored_of(ids: Iterable[int], space: str, version: str) -> dict[int, bytes]:
-    """The stored features of some images, in one query; those without one are left out."""
-    found = _of(space, version).filter(image_id__in=list(ids)).values_list("image_id", "data")
-    return {key: bytes(data or b"") for key, data in found}
+    """The stored features of some images, in their order and in one query; those without one are left out."""
+    ids = list(ids)
+    found = dict(_of(space, version).filter(image_id__in=ids).values_list("image_id", "data"))
+    return {key: bytes(found[key] or b"") for key in ids if key in found}
 
 
 def features_of(image_id: int, names: Iterable[str]) -> dict[tuple[str, str], bytes]:

@@ -136,3 +136,10 @@ def test_both_networks_see_a_picture_in_one_run() -> None:
         alone = get_method(space).extract(scene(0, (96, 64)))
         rows = get_method(space).rows([alone, bytes(Feature.objects.get(space=space, image_id=ids[0]).data)])
         assert abs(rows[0].astype(float) - rows[1].astype(float)).max() < 0.01
+
+
+def test_stored_features_come_in_the_order_they_are_asked_for() -> None:
+    ids = add(5)
+    features.extract(ids)
+    asked = [ids[3], ids[0], 10**9, ids[4], ids[1]]
+    assert list(features.stored_of(asked, "color", get_method("color").version)) == [ids[3], ids[0], ids[4], ids[1]]

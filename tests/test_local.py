@@ -151,6 +151,14 @@ def test_it_survives_edits_and_other_pictures_are_far(method: LocalFeatures, edi
     assert min(others) > 0.7
 
 
+def test_only_the_form_that_found_a_candidate_is_tried() -> None:
+    method = LocalFeatures()
+    copies = [method.extract(picture(5)), method.extract(EDITS["mirror"](picture(5), np.random.default_rng(5)))]
+    query = copies[0]
+    assert max(one.distance for one in method.verify(query, copies, [0, 1])) < 0.3
+    assert min(one.distance for one in method.verify(query, copies, [1, 0])) > 0.7
+
+
 def test_a_crop_is_placed_where_it_was_cut() -> None:
     where = lies(picture(6)[60:210, 100:300], picture(6))
     np.testing.assert_allclose(where.outline, [(0.25, 0.2), (0.75, 0.2), (0.75, 0.7), (0.25, 0.7)], atol=0.01)

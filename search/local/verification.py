@@ -115,15 +115,17 @@ def polished(query: Side, candidate: Side, rough: Agreement) -> Agreement:
     return Agreement(rough.pairs, mask, matrix, rough.mirrored, rough.spots)
 
 
-def verify(query: bytes, stored: Sequence[bytes]) -> list[Judgement]:
+def verify(query: bytes, stored: Sequence[bytes], over: Sequence[int] | None = None) -> list[Judgement]:
     """What is to be said of each candidate, the most promising of which come first.
 
+    ``over``: whether it was the mirrored query that found each; both are tried where that is not known.
     When one is beyond doubt, and the next ``AT_ONCE`` have nothing to do with the query, the rest is not looked at.
     """
     sides, found = forms(query), list[Judgement]()
+    asked = list(zip(stored, [None] * len(stored) if over is None else over, strict=True))
     with ThreadPoolExecutor(THREADS) as pool:
         for start in range(0, len(stored), AT_ONCE):
-            part = list(pool.map(lambda record: judged(sides, side(record)), stored[start : start + AT_ONCE]))
+            part = list(pool.map(lambda one: judged(sides, side(one[0]), one[1]), asked[start : start + AT_ONCE]))
             done = any(one.found.spots >= BEYOND_DOUBT for one in found) and not any(one.transform for one in part)
             found += part
             if done:
@@ -131,9 +133,9 @@ def verify(query: bytes, stored: Sequence[bytes]) -> list[Judgement]:
     return found + [UNSEEN] * (len(stored) - len(found))
 
 
-def judged(queries: tuple[Side, Side], candidate: Side) -> Judgement:
+def judged(queries: tuple[Side, Side], candidate: Side, over: int | None = None) -> Judgement:
     """One candidate; its transform only if the agreement is more likely than not to mean something."""
-    found = compare(queries, candidate)
+    found = compare(queries, candidate) if over is None else agree(queries[over], candidate, bool(over))
     if not found.certain:
         return Judgement(found, distance(found.spots), None)
     found = polished(queries[found.mirrored], candidate, found)

@@ -92,8 +92,11 @@ class Method(ABC):
         """The same for the distance of a picture to words, which are never identical."""
         return self.score(distance)
 
-    def verify(self, query: bytes, stored: Sequence[bytes]) -> list[Verified]:
-        """The ``verified`` nearest candidates seen again, in their order: stored features against the query's."""
+    def verify(self, query: bytes, stored: Sequence[bytes], forms: Sequence[int] | None = None) -> list[Verified]:
+        """The ``verified`` nearest candidates seen again, in their order: stored features against the query's.
+
+        ``forms``: which of the rows of ``queries`` found each; all are tried where that is not known.
+        """
         return []
 
     def now(self) -> Method:

@@ -59,8 +59,8 @@ class LocalFeatures(Method):
     def score(self, distance: float) -> float:
         return max(0.0, 1.0 - distance)
 
-    def verify(self, query: bytes, stored: Sequence[bytes]) -> list[Verified]:
-        return [Verified(one.distance, one.transform) for one in verification.verify(query, stored)]
+    def verify(self, query: bytes, stored: Sequence[bytes], forms: Sequence[int] | None = None) -> list[Verified]:
+        return [Verified(one.distance, one.transform) for one in verification.verify(query, stored, forms)]
 
     def now(self) -> LocalFeatures:
         return KINDS[_chosen()]()
