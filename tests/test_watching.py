@@ -99,8 +99,10 @@ def test_figures_tell_how_long_spaces_take_and_how_far_they_are_behind(client: C
     client.force_login(User.objects.create_superuser("chief"))
     image = add_image(data=encode(scene(1, (60, 60)), "PNG")).image
     worker()
+    similar = f"/api/images/{image.pk}/similar/?method=color"
+    assert client.get(similar).status_code == 200
     before = _figure(client, 'imagesite_search_seconds_count{space="color"}')
-    assert client.get(f"/api/images/{image.pk}/similar/", {"method": "color"}).status_code == 200
+    assert client.get(similar).status_code == 200
     assert _figure(client, 'imagesite_search_seconds_count{space="color"}') == before + 1
     assert _figure(client, 'imagesite_space_lag{space="color"}') == 1.0  # no index was built since
     assert _figure(client, 'imagesite_queue_tasks{queue="extract"}') == 0.0
@@ -119,7 +121,7 @@ def test_tasks_that_wait_are_counted(tmp_path: Path, monkeypatch) -> None:
 
 def _figure(client: Client, name: str) -> float:
     lines = client.get("/metrics").content.decode().splitlines()
-    return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} ")), 0.0)
+    return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} "))
 
 
 def test_requests_can_be_logged_but_not_what_was_searched_for(client: Client, settings, caplog) -> None:
