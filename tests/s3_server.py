@@ -46,10 +46,14 @@ class S3Server:
             raise
 
     @property
+    def url(self) -> str:
+        return f"http://{self.place.address}:{self.port}"
+
+    @property
     def options(self) -> dict[str, Any]:
         """What django-storages needs to reach it."""
         return {
-            "endpoint_url": f"http://{self.place.address}:{self.port}",
+            "endpoint_url": self.url,
             "access_key": "tests",
             "secret_key": SECRET,
             "signature_version": "s3v4",
@@ -60,7 +64,7 @@ class S3Server:
     def client(self, secret: str = SECRET) -> Any:
         return boto3.client(
             "s3",
-            endpoint_url=self.options["endpoint_url"],
+            endpoint_url=self.url,
             aws_access_key_id="tests",
             aws_secret_access_key=secret,
             region_name="us-east-1",

@@ -7,11 +7,14 @@ import shlex
 from pathlib import Path
 
 import pytest
+import urllib3
 import yaml
 from django.conf import settings
 from django.core.management import get_commands
 
 from imagesite.webserver import web_command
+from tests.s3_server import S3Server, missing_s3
+from tests.servers import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -79,6 +82,28 @@ def test_no_password_is_written_down() -> None:
         for variable, value in service.get("environment", {}).items():
             if re.search("PASSWORD|SECRET", variable):
                 assert value.startswith("${"), variable
+
+
+def test_visitors_may_read_pictures_of_the_bucket_but_not_list_or_change_them() -> None:
+    if reason := missing_s3():
+        pytest.skip(reason)
+    server = S3Server()
+    try:
+        server.client().create_bucket(Bucket="pictures")
+        server.client().put_object(Bucket="pictures", Key="originals/a.jpg", Body=b"of a")
+        assert status(f"{server.url}/pictures/originals/a.jpg") == 403
+        policy = COMPOSE["services"]["bucket"]["environment"]["READERS"]
+        server.client().put_bucket_policy(Bucket="pictures", Policy=policy)
+        wait_until(lambda: status(f"{server.url}/pictures/originals/a.jpg") == 200, 20, "the policy")
+        assert status(f"{server.url}/pictures/?list-type=2") == 403
+        assert status(f"{server.url}/pictures/b.jpg", "PUT") == 403
+        assert status(f"{server.url}/pictures/originals/a.jpg", "DELETE") == 403
+    finally:
+        server.stop()
+
+
+def status(url: str, method: str = "GET") -> int:
+    return urllib3.request(method, url, retries=False, body=b"" if method == "PUT" else None).status
 
 
 def test_the_image_has_no_torch_and_runs_as_nobody_special() -> None:
