@@ -21,6 +21,7 @@ from imagesite.readiness import waiting
 from search.models import Extraction, SelfCheck
 from search.status import Status, statuses
 
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}  # others have no end either
 REQUESTS = Counter("imagesite_requests", "Requests answered", ["view", "method", "status"])
 SECONDS = Histogram("imagesite_request_seconds", "Time until the answer begins", ["view"])
 
@@ -35,7 +36,8 @@ class MetricsMiddleware:
         started = perf_counter()
         response = self.get_response(request)
         view = request.resolver_match.view_name if request.resolver_match else "none"
-        REQUESTS.labels(view, request.method, response.status_code).inc()
+        method = request.method if request.method in METHODS else "OTHER"
+        REQUESTS.labels(view, method, response.status_code).inc()
         SECONDS.labels(view).observe(perf_counter() - started)
         return response
 

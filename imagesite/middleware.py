@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from time import monotonic
 
 from django.conf import settings
@@ -22,6 +22,7 @@ PROBES = {"/healthz": healthz, "/readyz": readyz}
 PICTURES = 10  # as large as one may be; a form may send several
 PIECE = 1 << 16  # bytes
 READ_AWAY = 2.0  # seconds
+SILENT = 20.0  # seconds
 
 
 class ProbeMiddleware:
@@ -49,17 +50,17 @@ class RequestSizeMiddleware:
 
 
 class AdmissionMiddleware:
-    """429 for forms with files beyond UPLOADS_AT_ONCE of this process; its other threads answer whoever only looks."""
+    """429 for what decodes pictures beyond UPLOADS_AT_ONCE of this process; its other threads answer whoever looks."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
         self.slots = Slots()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.content_type != "multipart/form-data":
+        if request.content_type != "multipart/form-data" and "region" not in request.GET:
             return self.get_response(request)
         try:
-            with self.slots.taken(request.path_info, settings.UPLOADS_AT_ONCE):
+            with self.slots.taken(request.path_info, settings.UPLOADS_AT_ONCE), _patience(request, SILENT):
                 return self.get_response(request)
         except Busy as busy:
             _read_away(request)
@@ -73,9 +74,22 @@ class AdmissionMiddleware:
 def _read_away(request: HttpRequest) -> None:
     """Read the body, for a while: a connection that is closed while it comes may lose the answer."""
     until = monotonic() + READ_AWAY
-    with suppress(OSError):
+    with suppress(OSError), _patience(request, READ_AWAY):
         while monotonic() < until and request.read(PIECE):
             pass
+
+
+@contextmanager
+def _patience(request: HttpRequest, seconds: float) -> Iterator[None]:
+    """Meanwhile reading fails after so long without a byte: who sends no more must not hold a thread for ever."""
+    socket = request.META.get("gunicorn.socket")
+    if socket:
+        socket.settimeout(seconds)
+    try:
+        yield
+    finally:
+        if socket:
+            socket.settimeout(None)
 
 
 def _try_later(request: HttpRequest, busy: Busy) -> HttpResponse:

@@ -1,5 +1,6 @@
 """All settings. Each can be set by an environment variable of the same name; none has to be."""
 
+import logging
 import os
 import warnings
 from pathlib import Path
@@ -141,7 +142,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Originals and thumbnails; any Django storage, for example S3 (see README).
-MEDIA_URL = env.str("MEDIA_URL", "/media/")
+MEDIA_URL = env.str("MEDIA_URL", "/media/").rstrip("/") + "/"
 MEDIA_ROOT = DATA / "media"
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA / "static"
@@ -195,7 +196,8 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
 X_FRAME_OPTIONS = "DENY"
-MEDIA_ORIGINS = env.list("MEDIA_ORIGINS", default=[])  # where media are served from, if not from here
+# Where media are served from, if not from here.
+MEDIA_ORIGINS = env.list("MEDIA_ORIGINS", default=["/".join(MEDIA_URL.split("/")[:3])] if "://" in MEDIA_URL else [])
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
@@ -270,7 +272,6 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # nothing asks; its queue would be polled for every message
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = 1_500_000  # KiB; a child that grew is replaced between tasks
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker however long it is away
@@ -301,6 +302,9 @@ CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps nothing on disk that a 
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")  # opens /metrics to whoever sends it; staff see it anyway
 
 LOG_REQUESTS = env.bool("LOG_REQUESTS", False)
+LOG_LEVEL, LOG_FORMAT = env.str("LOG_LEVEL", "INFO").upper(), env.str("LOG_FORMAT", "line")
+if LOG_LEVEL not in logging.getLevelNamesMapping() or LOG_FORMAT not in ("line", "json"):
+    raise ImproperlyConfigured("LOG_LEVEL is DEBUG, INFO, WARNING, ERROR or CRITICAL; LOG_FORMAT is line or json.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -312,11 +316,15 @@ LOGGING = {
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "formatter": env.str("LOG_FORMAT", "line"),
+            "formatter": LOG_FORMAT,
             "filters": ["request_id"],
         }
     },
-    # Anyone can send a wrong host name; the answer is 400, and a traceback each would only fill the log.
-    "loggers": {"django.security.DisallowedHost": {"level": "CRITICAL"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
+    "loggers": {
+        # Anyone can send a wrong host name; the answer is 400, and a traceback each would only fill the log.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        "celery": {"level": "WARNING"},
+        "celery.app.trace": {"level": "INFO" if LOG_REQUESTS else "WARNING"},
+    },
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
 }

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from celery import Task
-from celery.signals import before_task_publish, task_postrun, task_prerun
+from celery.signals import before_task_publish, task_prerun
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 HEADER = "X-Request-ID"
 SOUND = re.compile(r"[\w.-]{1,64}", re.ASCII)  # of a proxy in front; anything else could forge lines of the log
+SECRET = re.compile(r"(/search(?:es)?/)[^/]{16,}")
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
@@ -45,10 +46,12 @@ class RequestIdMiddleware:
 
 
 class RequestIdFilter(logging.Filter):
-    """Gives every record its ``request_id``."""
+    """Gives every record its ``request_id``, and hides addresses of kept searches: who knows one sees the picture."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = request_id.get()
+        if isinstance(record.args, tuple):
+            record.args = tuple(SECRET.sub(r"\1*", arg) if isinstance(arg, str) else arg for arg in record.args)
         return True
 
 
@@ -79,12 +82,3 @@ def send_id_along(headers: MutableMapping[str, Any] | None = None, **_: object) 
 def take_id_over(task: Task[..., None], **_: object) -> None:
     """In the worker: what this task logs belongs to the request that asked for it."""
     request_id.set(getattr(task.request, "origin_request", None) or "-")
-    if settings.LOG_REQUESTS:
-        log.info("%s begins", task.name)
-
-
-@task_postrun.connect
-def tell_of_end(task: Task[..., None], state: str = "", **_: object) -> None:
-    """In the worker: what became of the task."""
-    if settings.LOG_REQUESTS:
-        log.info("%s ends: %s", task.name, state)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from time import perf_counter
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from prometheus_client import Histogram
 
 from search.exceptions import BadQuery, SpaceUnavailable
@@ -98,6 +99,8 @@ def _admitting(space: str, skipped: dict[str, str]) -> Iterator[None]:
         yield
     except SpaceUnavailable as error:
         skipped[space] = str(error)
+    except (OperationalError, InterfaceError):  # the database is away, for all spaces
+        raise
     except Exception:
         log.exception("Space %s failed", space)
         skipped[space] = FAILED

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import reduce
 from io import BytesIO
+from time import perf_counter
 
 import numpy as np
 from django.conf import settings
@@ -44,7 +45,11 @@ def by_words(words: str, method: str, limit: int) -> Result:
     """What a search by words finds. Raises BadQuery or UnknownSpace."""
     if WORDS not in METHODS:
         return Result(method, 0.0, skipped={WORDS: NO_MODEL})
-    return search(query_by_text(words, method), method=method, limit=limit)
+    started = perf_counter()
+    query = query_by_text(words, method)
+    reading = 1000 * (perf_counter() - started)
+    found = search(query, method=method, limit=limit)
+    return replace(found, took_ms=round(found.took_ms + reading, 3))
 
 
 def storage() -> Storage:

@@ -5,9 +5,9 @@ from search import help_views, views, why_views
 app_name = "search"
 urlpatterns = [
     path("search/", views.search_page, name="search"),
-    path("search/<str:key>/", views.kept, name="kept"),
-    path("search/<str:key>/picture/", views.kept_picture, name="kept-picture"),
-    path("search/<str:key>/delete/", views.forget, name="forget"),
+    path("search/<slug:key>/", views.kept, name="kept"),
+    path("search/<slug:key>/picture/", views.kept_picture, name="kept-picture"),
+    path("search/<slug:key>/delete/", views.forget, name="forget"),
     path("images/<int:pk>/why/", why_views.why, name="why"),
     path("help/", help_views.help_page, name="help"),
 ]

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from http.client import HTTPConnection
 from pathlib import Path
+from socket import create_connection
 
 import numpy as np
 import pytest
@@ -23,7 +24,9 @@ from django.test import Client
 from gallery.admission import Room, Slots
 from gallery.decoding import MEMORY, PEAK_BYTES
 from gallery.exceptions import Busy
+from gallery.services import add_image
 from imagesite.management.commands.serve import answers, web_command
+from imagesite.webserver import threads
 from tests.api_clients import error_of, picture, writer
 from tests.drawings import encode, scene
 from tests.servers import free_port, wait_until
@@ -129,6 +132,16 @@ def test_without_a_slot_the_api_answers_429_and_stores_nothing() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("full")
+def test_a_part_of_a_stored_picture_needs_a_slot_too_since_it_is_decoded(client: Client) -> None:
+    image = add_image(data=encode(scene(1), "PNG")).image
+    part = {"method": "color", "region": "0,0,0.5,0.5"}
+    assert error_of(client.get(f"/api/images/{image.pk}/similar/", part), 429)["code"] == "busy"
+    assert client.get(f"/images/{image.pk}/", part).status_code == 429
+    assert client.get(f"/api/images/{image.pk}/similar/", {"method": "color"}).status_code == 200
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("full")
 def test_without_a_slot_pages_say_so_too(client: Client) -> None:
     as_editor(client)
     for address, field in (("/add/", "pictures"), ("/search/", "file")):
@@ -206,9 +219,9 @@ class Site:
         self.process.wait()
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path / "data")
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    site = Site(tmp_path_factory.mktemp("site") / "data")
     yield site
     site.stop()
 
@@ -257,3 +270,13 @@ def test_a_flood_of_large_pictures_is_refused_in_part_while_searches_are_answere
     assert len(set(kept)) == statuses[201]
     assert {site.ask("GET", f"/api/images/{key}/")[0] for key in kept} == {200}
     assert site.upload(large + b"\0" * 1_000)[0] == 201, "it goes on afterwards"
+
+
+def test_who_begins_to_send_and_goes_silent_does_not_hold_all_threads(site: Site) -> None:
+    head = "POST /api/search/image/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
+    head += "Content-Type: multipart/form-data; boundary=cut\r\n\r\n--c"
+    with ExitStack() as silent:
+        for _ in range(3 * 2 * threads):
+            connection = silent.enter_context(create_connection(("127.0.0.1", site.port)))
+            connection.sendall(head.encode())
+        assert site.ask("GET", "/api/images/")[0] == 200

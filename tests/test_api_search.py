@@ -230,3 +230,9 @@ def test_the_documentation_works_under_the_content_security_policy(client: Clien
     assert script.headers["Content-Type"].startswith("application/javascript")
     assert b"/api/schema/" in script.content
     assert b"/api/images/{id}/similar/" in client.get("/api/schema/").content
+
+
+def test_an_impossible_address_of_a_search_is_not_found(client: Client) -> None:
+    for key in ("%00", "a%0Ab", "ü"):
+        error_of(client.get(f"/api/searches/{key}/"), 404)
+        assert client.get(f"/search/{key}/").status_code == 404

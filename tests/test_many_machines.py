@@ -179,10 +179,12 @@ def test_without_a_database_the_answer_is_503(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr("gallery.paging.page_of", gone)
     monkeypatch.setattr("gallery.views.page_of", gone)
+    monkeypatch.setattr("search.spaces.row_of", gone)
     visitor = Client(raise_request_exception=False)
     answer, page = visitor.get("/api/images/"), visitor.get("/")
     assert error_of(answer, 503)["code"] == "unavailable"
     assert (page.status_code, page.headers["Content-Type"]) == (503, "text/html; charset=utf-8")
+    assert error_of(visitor.get("/api/search/text/?q=dog"), 503)["code"] == "unavailable"
     assert answer.headers["Retry-After"] == page.headers["Retry-After"] == "5"
 
 

@@ -113,7 +113,7 @@ def counted(site: Site) -> float:
 
 
 def test_it_needs_no_terminal_and_ctrl_c_ends_every_process_without_a_traceback(start):
-    site = start(METRICS_TOKEN="token")
+    site = start(METRICS_TOKEN="token", LOG_REQUESTS="1")
     site.wait_until_up()
     assert f"http://127.0.0.1:{site.port}/" in site.said
     assert site.answers()
@@ -122,6 +122,8 @@ def test_it_needs_no_terminal_and_ctrl_c_ends_every_process_without_a_traceback(
     asked = [counted(site) for _ in range(12)]
     assert asked == sorted(asked), "each process told of itself alone"
     assert asked[-1] >= 11
+    assert site.said.count("]: GET /metrics 200, ") == 12
+    wait_until(lambda: re.search(r"]: Task search\.tasks\.\w+\[.*] succeeded in ", site.said), 60, "a task in the log")
     os.killpg(site.process.pid, signal.SIGINT)
     assert site.process.wait(timeout=30) == 0
     assert site.members() == {}

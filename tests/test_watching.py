@@ -124,6 +124,26 @@ def _figure(client: Client, name: str) -> float:
     return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} "))
 
 
+def test_invented_methods_are_counted_together(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("chief"))
+    for number in range(3):
+        client.generic(f"INVENTED{number}", "/healthz")
+    told = client.get("/metrics").content.decode()
+    assert "INVENTED" not in told
+    assert 'imagesite_requests_total{method="OTHER",status="405"' in told
+
+
+def test_addresses_of_kept_searches_are_secret_in_the_log(client: Client, settings, caplog) -> None:
+    settings.LOG_REQUESTS = True
+    caplog.handler.addFilter(RequestIdFilter())
+    with caplog.at_level(logging.INFO):
+        for address in ("/search/abcdefghijklmnopqrstuv/picture/", "/api/searches/abcdefghijklmnopqrstuv/"):
+            assert client.get(address).status_code == 404
+    assert "/api/searches/*/" in caplog.text
+    assert "/search/*/picture/" in caplog.text
+    assert "abcdefghijklmnop" not in caplog.text
+
+
 def test_requests_can_be_logged_but_not_what_was_searched_for(client: Client, settings, caplog) -> None:
     settings.LOG_REQUESTS = True
     with caplog.at_level(logging.INFO, "imagesite.tracing"):

@@ -101,6 +101,12 @@ def _likeness(answer: Answer) -> float:
 
 
 @register.filter
+def degrees(turn: float) -> int:
+    """A turn as people say it: whole degrees, 0 for all around."""
+    return round(turn) % 360
+
+
+@register.filter
 def percent(score: float) -> str:
     """A share as people say it; 100% only where nothing differs."""
     return f"{int(100 * score)}%"

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 NAMES = ("web1", "web2", "work1", "work2", "postgres", "redis", "s3", "milvus")
 BUCKETS = {"MEDIA": "pictures", "QUERY": "queries", "SNAPSHOT": "snapshots"}
 PORT = 8000
-WORKER = "--concurrency 1 --without-gossip --without-mingle --loglevel WARNING"
+WORKER = "--concurrency 1 --without-gossip --without-mingle"
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Cluster:
         celery = [sys.executable, *quiet, "-m", "celery", "--quiet", "-A", "imagesite"]
         self._run("work1", "work1", [*celery, "worker", *WORKER.split()])
         self._run("work2", "work2", [*celery, "worker", *WORKER.split()])
-        self._run("beat", "work2", [*celery, "beat", "--loglevel", "WARNING"])
+        self._run("beat", "work2", [*celery, "beat"])
 
     def url(self, name: str) -> str:
         return f"http://{self.machines[name].address}:{PORT}"

@@ -90,7 +90,7 @@ class Command(BaseCommand):
 
 def worker_command(concurrency: int) -> list[str]:
     """Celery with its clock inside, and without the talk among workers, which a queue of files would keep for ever."""
-    options = f"-B --concurrency {concurrency} --without-gossip --without-mingle --without-heartbeat --loglevel WARNING"
+    options = f"-B --concurrency {concurrency} --without-gossip --without-mingle --without-heartbeat"
     quiet = ["-W", "ignore:You're running the worker with superuser privileges"]
     return [sys.executable, *quiet, "-m", "celery", "--quiet", "-A", "imagesite", "worker", *options.split()]
 
