@@ -69,11 +69,13 @@ def static() -> str:
 
 
 def spaces() -> dict[str, str]:
-    """Per space why it cannot answer in full: no model, or its snapshot could not be loaded."""
+    """Per space why it cannot answer in full: no model, its snapshot could not be loaded, its server is away."""
     found: dict[str, str] = {}
     for space in METHODS:
         try:
-            found[space] = live(space).view().problem
+            view = live(space).view()
+            view.index.reach()
+            found[space] = view.problem
         except SpaceUnavailable as error:
             found[space] = str(error)
     return found

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from django.core.checks import run_checks
+from django.test import Client
 
 from gallery.services import add_image, delete_images
 from search import history, jobs, snapshots, tasks
@@ -138,6 +139,7 @@ def test_pictures_are_found_from_the_moment_they_are_stored_and_gone_when_delete
     snapshots.build(SPACE)
     forget()
     assert [found(seed) for seed in (0, 1, 2, 7)] == [[], [], [ids[2]], [new]]
+    assert len(names(SPACE)) == 1
 
 
 def test_a_search_does_not_read_all_keys(site: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +148,6 @@ def test_a_search_does_not_read_all_keys(site: None, monkeypatch: pytest.MonkeyP
     forget()
     monkeypatch.setattr(MilvusIndex, "keys", lambda _: pytest.fail("all keys are read"))
     assert [found(seed) for seed in range(3)] == [[one] for one in ids]
-    assert len(names(SPACE)) == 1
 
 
 def test_a_worker_that_is_killed_in_the_middle_leaves_right_answers(site: None) -> None:
@@ -221,6 +222,7 @@ def test_a_server_that_is_killed_costs_answers_but_no_picture(own_server: Milvus
         skipped = search(query_by_pixels(scene(1), "color"), method="color").skipped
         assert not skipped  # its pictures are all in the tail
         assert "does not answer" in search(query_by_pixels(scene(1), SPACE), method=SPACE).skipped[SPACE]
+        assert "does not answer" in Client().get("/readyz").json()["parts"][SPACE]
         forget()
     new = add(9)
     delete_images(ids=[ids[1]])

@@ -81,6 +81,9 @@ class Index(ABC):
         """Drop what a shared index keeps of a space elsewhere, but for what these folders name."""
         return
 
+    def reach(self) -> None:  # noqa: B027
+        """Raises SpaceUnavailable if a server that this index lives in does not answer, or has lost it."""
+
     def note(self, text: str) -> None:
         """Keep a word with the rows of a shared index, for all who load it, before they change."""
         return

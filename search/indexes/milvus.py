@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from search.exceptions import SnapshotDamaged
-from search.indexes import milvus_rows
+from search.exceptions import SnapshotDamaged, SpaceUnavailable
+from search.indexes import milvus_rows, milvus_server
 from search.indexes.base import Index
 from search.indexes.metrics import checked_query, checked_rows, last_of_each
 from search.indexes.milvus_rows import KINDS, MOST, Collection, among, between, cut, new_name
@@ -113,6 +113,10 @@ class MilvusIndex(Index):
         for name in milvus_rows.names(space):
             if name not in kept:
                 milvus_rows.drop(name)
+
+    def reach(self) -> None:
+        if self._collection and not self._collection.there():
+            raise SpaceUnavailable(milvus_server.LOST)
 
     def note(self, text: str) -> None:
         self._filled().note(text)
