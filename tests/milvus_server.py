@@ -75,11 +75,13 @@ class MilvusServer:
 
     @contextmanager
     def connected(self) -> Iterator[None]:
-        """The site's indexes use this server, under a name of the tests' own."""
+        """The site's indexes use this server, under a name of the tests' own, and wait for it on a busy machine."""
         before, name = milvus_server._where, f"tests_{os.urandom(4).hex()}"
+        patience, milvus_server.ANSWER = milvus_server.ANSWER, 20.0
         milvus_server.configure(lambda: (self.uri, name))
         yield
         milvus_server.configure(before)
+        milvus_server.ANSWER = patience
 
     def kill(self) -> None:
         """As a power cut does it."""

@@ -49,9 +49,10 @@ def prefix() -> str:
     return _where()[1]
 
 
-def ask(name: str, *arguments: object, timeout: float = ANSWER, **options: object) -> Any:
-    """Call a method of pymilvus' client. Raises SpaceUnavailable with the reason."""
-    return _answered(name, lambda client: getattr(client, name)(*arguments, timeout=timeout, **options))
+def ask(name: str, *arguments: object, timeout: float | None = None, **options: object) -> Any:
+    """Call a method of pymilvus' client, by default with the patience of a search. Raises SpaceUnavailable."""
+    seconds = timeout or ANSWER
+    return _answered(name, lambda client: getattr(client, name)(*arguments, timeout=seconds, **options))
 
 
 def clock() -> int:
