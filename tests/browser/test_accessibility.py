@@ -31,6 +31,7 @@ WAYS: dict[str, dict[str, Any]] = {
 ALL = {"rules": {"target-size": {"enabled": True}}}
 # The page on which the API is tried is another project's inside this frame.
 FRAME = {"runOnly": ["html-has-lang", "document-title", "meta-viewport"]}
+TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 STRANGERS = ("/", "/login/", "/albums/", "/map/")
 EMPTY = ("/", "/albums/", "/tags/", "/map/", "/duplicates/", "/trash/", "/search/?q=zebra")
 
@@ -84,6 +85,9 @@ def test_every_page_is_clean(visit, worker, client):
             wrong += violations(visitor.open(path), f"{name}, {path}", ALL)
         visitor.scripted()
     wrong += violations(visit().open("/api/docs/"), "API", FRAME)
+    narrow = visit(expected=(404,), viewport={"width": 320, "height": 640})
+    owner(narrow.page, narrow.base)
+    wrong += [f"{path} is wider than its window" for path in pages if narrow.open(path).evaluate(TOO_WIDE)]
     assert wrong == []
 
 
