@@ -272,6 +272,7 @@ def test_a_picture_can_be_added_and_then_found(visit, worker):
     page.get_by_role("link", name="new one").click()
     expect(page.locator(".about .chip")).to_have_text("fresh")
     page.get_by_role("link", name="Search by picture").click()
+    page.wait_for_url("**/search/")  # with its script, which searches as soon as a picture is chosen
     page.get_by_label("Choose a picture").set_input_files(query(4))
     expect(page.locator("#results .tile a img").first).to_have_attribute("alt", "new one")
 
