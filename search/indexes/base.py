@@ -60,8 +60,9 @@ class Index(ABC):
         """Whether an index of so many rows had better begin anew, with what it can learn from them."""
         return False
 
-    def train(self, features: Features) -> None:  # noqa: B027
+    def train(self, features: Features) -> None:
         """Learn from a sample of the rows to come; called while the index is empty."""
+        return
 
     @abstractmethod
     def keys(self) -> Keys:
@@ -81,8 +82,9 @@ class Index(ABC):
         """Drop what a shared index keeps of a space elsewhere, but for what these folders name."""
         return
 
-    def reach(self) -> None:  # noqa: B027
+    def reach(self) -> None:
         """Raises SpaceUnavailable if a server that this index lives in does not answer, or has lost it."""
+        return
 
     def note(self, text: str) -> None:
         """Keep a word with the rows of a shared index, for all who load it, before they change."""
