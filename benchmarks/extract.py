@@ -70,7 +70,7 @@ def start_child(data: str) -> None:
     django.setup()
     import cv2
 
-    from search.warmup import warm_up
+    from search.retrieval.warmup import warm_up
 
     cv2.setNumThreads(1)
     warm_up()
@@ -81,7 +81,7 @@ def start_article_child(path: str) -> None:
 
 
 def extract(ids: Sequence[int], spaces: Sequence[str]) -> None:
-    from search.features import extract
+    from search.features.extraction import extract
 
     extract(ids, spaces)
 
@@ -143,7 +143,7 @@ def our_parts(paths: Sequence[Path], ids: Sequence[int], spaces: Sequence[str]) 
     """Milliseconds of each part alone, and of the whole, a picture."""
     from gallery.decoding import decode
     from gallery.services import limits
-    from search.features import extract
+    from search.features.extraction import extract
     from search.methods import get_method
     from search.methods.base import Picture
     from search.models import Feature

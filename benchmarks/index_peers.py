@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from usearch.index import Index as USearchIndex
 from usearch.index import MetricKind, ScalarKind
 
-from search.indexes.compiled import popcount
+from search.kernels.compiled import popcount
 
 Rows = NDArray[np.uint64]
 Keys = NDArray[np.int64]

@@ -26,7 +26,7 @@ from benchmarks.index_race import Line, Question, Race, planted, run
 from benchmarks.index_report import Fact, write
 from search.indexes import index_class
 from search.indexes.base import Index
-from search.indexes.hnsw import HNSWIndex
+from search.indexes.hnsw.index import HNSWIndex
 
 EXACT = {"vptree": "VP-tree (ours)", "mih": "MIH (ours)", "brute": "brute (ours)"}
 PHOTOS = Path(__file__).parents[2] / "shared" / "data"

@@ -34,15 +34,15 @@ def median_ms(call: Callable[[], object], times: int = 31) -> float:
 
 
 def bench_build(rows: np.ndarray[Any, Any]) -> list[Row]:
-    from search import snapshots
+    from search.snapshots import build
 
     count = len(rows) - TIMES * NEW
     put(np.arange(count), rows[:count])
-    everything = seconds(lambda: snapshots.build(SPACE))
+    everything = seconds(lambda: build.build(SPACE))
     more = []
     for start in range(count, len(rows), NEW):
         put(np.arange(start, start + NEW), rows[start : start + NEW])
-        more.append(seconds(lambda: snapshots.build(SPACE)))
+        more.append(seconds(lambda: build.build(SPACE)))
     usual = float(np.median(more))
     return [
         (f"all {count:,}", f"{everything:.1f}", "100 %"),
@@ -51,7 +51,7 @@ def bench_build(rows: np.ndarray[Any, Any]) -> list[Row]:
 
 
 def bench_tail(rows: np.ndarray[Any, Any], query: np.ndarray[Any, Any]) -> list[Row]:
-    from search.live import live
+    from search.retrieval.live import live
 
     view = live(SPACE).view()
     put(np.arange(2 * 10**6, 2 * 10**6 + TAIL), rows[:TAIL])
@@ -73,10 +73,10 @@ def bench_tail(rows: np.ndarray[Any, Any], query: np.ndarray[Any, Any]) -> list[
 
 def bench_allowed(queries: np.ndarray[Any, Any]) -> list[Row]:
     """Of the index as it is loaded; recall against an exact scan of what is allowed."""
-    from search import snapshots
     from search.methods import get_method
+    from search.snapshots import build
 
-    index = snapshots.newest_index(SPACE)[0]
+    index = build.newest_index(SPACE)[0]
     keys, features = stored_rows(get_method(SPACE))
     dice, found = np.random.default_rng(3), list[Row]()
     for share in (0.001, 0.01, 0.1, 0.5, 1.0):
@@ -93,7 +93,7 @@ def bench_allowed(queries: np.ndarray[Any, Any]) -> list[Row]:
 
 
 def stored_rows(method: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    from search.selfcheck import chunks
+    from search.retrieval.recall_check import chunks
 
     parts = list(chunks(SPACE))
     return np.concatenate([keys for keys, _ in parts]), np.concatenate([rows for _, rows in parts])
@@ -106,9 +106,9 @@ def thawed(index: Any) -> Any:
 
 def bench_bare(queries: np.ndarray[Any, Any]) -> list[Row]:
     """Grown by hnswlib, loaded from a snapshot, and hnswlib itself, in turns on the same graph."""
-    from search import snapshots
+    from search.snapshots import build
 
-    loaded, grown = snapshots.newest_index(SPACE)[0], snapshots.newest_index(SPACE)[0]
+    loaded, grown = build.newest_index(SPACE)[0], build.newest_index(SPACE)[0]
     bare = thawed(grown)
     calls: dict[str, Callable[[Any], object]] = {
         "hnswlib.knn_query": lambda query: bare.knn_query(query, k=K, num_threads=1),
@@ -127,17 +127,17 @@ def bench_bare(queries: np.ndarray[Any, Any]) -> list[Row]:
 
 
 def bench_check() -> list[Row]:
-    from search import selfcheck
+    from search.retrieval import recall_check
 
     started = time.perf_counter()
-    checked = selfcheck.check(SPACE)
+    checked = recall_check.check(SPACE)
     took = time.perf_counter() - started
     latency = [f"{value:.2f}" for value in (checked.p50, checked.p95, checked.p99)]
     return [(f"{checked.recall:.3f}", *latency, str(checked.missing), str(checked.orphaned), f"{took:.1f}")]
 
 
 def report(count: int) -> str:
-    from search import snapshots
+    from search.snapshots import build
 
     dice = np.random.default_rng(7)
     rows = synthetic(SPACE, count + TIMES * NEW, dice)
@@ -154,7 +154,7 @@ def report(count: int) -> str:
             table(("what", "ms", "ratio"), bench_bare(queries)),
             "## The HTTP API beside hnswlib, milliseconds a request\n\nFrom gunicorn with one process, started as "
             "`manage.py serve` does, over a connection that stays open.",
-            table(COLUMNS, bench_api(rows, thawed(snapshots.newest_index(SPACE)[0]))),
+            table(COLUMNS, bench_api(rows, thawed(build.newest_index(SPACE)[0]))),
             "## Allowed keys only",
             table(("share", "keys", "ms", "recall@10"), bench_allowed(queries)),
             "## Swapping to a new snapshot while a thread asks, milliseconds\n\nNet: less the time in which the thread "

@@ -29,7 +29,7 @@ def asking(queries: Rows) -> Iterator[list[tuple[int | None, float, float]]]:
     """A thread that asks all the time; gives a list of (snapshot, milliseconds, of these without a processor)."""
     from django.db import connection
 
-    from search.live import live
+    from search.retrieval.live import live
 
     stop = threading.Event()
     times: list[tuple[int | None, float, float]] = []
@@ -59,8 +59,8 @@ def bench_swap(rows: Rows, queries: Rows) -> list[Row]:
 
     The thread asks before that, too: the first queries of a thread find the processor's caches cold, swap or not.
     """
-    from search.live import live
     from search.models import Space
+    from search.retrieval.live import live
 
     found, named = [], Space.objects.filter(pk=SPACE)
     live(SPACE).view()

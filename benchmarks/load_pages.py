@@ -78,7 +78,7 @@ def addresses(rows: int, dice: np.random.Generator) -> dict[str, Callable[[], st
         return f"before-{int(dice.integers(last - rows + 100, last))}"
 
     def after(sort: str) -> str:
-        from gallery.paging import images, page_of
+        from gallery.web.paging import images, page_of
 
         start = images().filter(pk=int(dice.integers(last - rows + 100, last)))
         return _token_of(page_of(start, sort=sort).images[0], sort)
@@ -111,7 +111,7 @@ def addresses(rows: int, dice: np.random.Generator) -> dict[str, Callable[[], st
 
 def _token_of(image: Any, sort: str) -> str:
     """The ``page`` parameter of what follows a picture."""
-    from gallery import paging
+    from gallery.web import paging
 
     return paging._token(image, sort)
 

@@ -74,8 +74,8 @@ def prepare(data: Path, count: int, real: int, pictures: Path) -> None:
     from django.core.management import call_command
 
     from gallery.models import Image
-    from search import snapshots
     from search.methods import METHODS
+    from search.snapshots import build
 
     call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
@@ -86,8 +86,8 @@ def prepare(data: Path, count: int, real: int, pictures: Path) -> None:
     added = Image.objects.filter(bytes__gt=1).count()
     _timed(f"{real - added:,} real pictures", _add_real, list(variations(files, real))[added:])
     for space in METHODS:
-        if snapshots.due(space):
-            _timed(f"index of {space}", snapshots.build, space)
+        if build.due(space):
+            _timed(f"index of {space}", build.build, space)
     _forgo()
     _write_list(data, files)
 
@@ -97,10 +97,10 @@ def _forgo() -> None:
 
     Made pictures have no files that could be compared.
     """
-    from search.atlas.models import Layout
     from search.duplicates.models import Cursor
+    from search.features.versions import row_of, serving
+    from search.map.models import Layout
     from search.methods import METHODS
-    from search.spaces import row_of, serving
 
     for space in METHODS:
         if not Layout.objects.filter(space=space).exists():
@@ -137,7 +137,7 @@ def _make_rows(count: int) -> None:
 def _add_real(datas: Sequence[bytes]) -> None:
     """As uploads and a worker do it."""
     from gallery.services import add_image
-    from search import features
+    from search.features import extraction
 
     for start in range(0, len(datas), BATCH):
         some = datas[start : start + BATCH]
@@ -145,7 +145,7 @@ def _add_real(datas: Sequence[bytes]) -> None:
             add_image(data=data, title=f"real {start + i}", tags=[f"tag {i % 50}"], tell=False).image.pk
             for i, data in enumerate(some)
         ]
-        features.extract(ids)
+        extraction.extract(ids)
 
 
 def _write_list(data: Path, files: Sequence[Path]) -> None:

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from benchmarks.edits import EDITS, crop
 from benchmarks.quality import table
 from gallery.decoding import decode
-from search.indexes.inverted import InvertedIndex
-from search.local import features, records
-from search.local.features import working
+from search.indexes.inverted.index import InvertedIndex
+from search.keypoints import codec
+from search.keypoints import extraction as keypoints_extraction
+from search.keypoints.extraction import working
 from search.methods.local import LocalFeatures
 from search.types import Pixels
 
@@ -88,7 +89,7 @@ class Ours:
         return self.method.extract(pixels)
 
     def find(self, query: bytes) -> list[int]:
-        if not records.count(query):
+        if not codec.count(query):
             return []
         nearest: dict[int, float] = {}
         forms: dict[int, int] = {}
@@ -163,27 +164,29 @@ def distractors(pictures: Sequence[Pixels], stored: list[bytes]) -> None:
     """Add records of random windows of the pictures."""
     random = np.random.default_rng(7)
     for _ in range(CROPS):
-        stored += [features.extract(crop(pixels, random, area=random.uniform(0.2, 0.6))) for pixels in pictures]
+        stored += [
+            keypoints_extraction.extract(crop(pixels, random, area=random.uniform(0.2, 0.6))) for pixels in pictures
+        ]
 
 
 class Made:
     """Records of pictures that never were: the keypoints of four others, shuffled, moved and blurred."""
 
     def __init__(self, stored: Sequence[bytes]) -> None:
-        self.stored, self.real = stored, [records.raw_points(one) for one in stored]
+        self.stored, self.real = stored, [codec.raw_points(one) for one in stored]
 
     def __call__(self, key: int) -> bytes:
         if key < len(self.stored):
             return self.stored[key]
         random = np.random.default_rng(key)
         pool = np.concatenate([self.real[i] for i in random.integers(len(self.real), size=4)])
-        points = random.choice(pool, min(records.MOST, len(pool)), replace=False)
-        wide = records.codes(records.SIFT, points["descriptor"]).astype(np.int64)
+        points = random.choice(pool, min(codec.MOST, len(pool)), replace=False)
+        wide = codec.codes(codec.SIFT, points["descriptor"]).astype(np.int64)
         wide = np.clip(wide + random.integers(-2, 3, wide.shape), 0, 15).astype(np.uint8)
         places = np.column_stack(
             [random.uniform(0, 400, (len(points), 2)), 2 ** (points["size"] / 16), random.uniform(0, 360, len(points))]
         )
-        return records.pack(records.SIFT, (400, 400), wide[:, 0::2] << 4 | wide[:, 1::2], places.astype(np.float32))
+        return codec.pack(codec.SIFT, (400, 400), wide[:, 0::2] << 4 | wide[:, 1::2], places.astype(np.float32))
 
 
 def extraction(pictures: Sequence[Pixels]) -> tuple[float, float]:
@@ -194,7 +197,7 @@ def extraction(pictures: Sequence[Pixels]) -> tuple[float, float]:
         started = perf_counter()
         cv2.SIFT.create().detectAndCompute(grey, None)
         middle = perf_counter()
-        features.extract(pixels)
+        keypoints_extraction.extract(pixels)
         bare.append(middle - started)
         ours.append(perf_counter() - middle)
     return 1000 * float(np.median(bare)), 1000 * float(np.median(ours))
@@ -234,7 +237,7 @@ class Measured:
 def measure(pictures: Sequence[Pixels]) -> Measured:
     questions = asked(pictures, EDITED)
     some = [questions[i] for i in np.random.default_rng(1).choice(len(questions), TIMED, replace=False)]
-    stored = [features.extract(pixels) for pixels in pictures]
+    stored = [keypoints_extraction.extract(pixels) for pixels in pictures]
     bytes_each = [len(one) for one in stored]
     ours = Ours(stored.__getitem__)
     ours.fill(len(stored))
@@ -265,7 +268,7 @@ def report(found: Measured) -> str:
             "Made by `make bench-local`, in one run. Times are of whole queries, and of them without extraction.",
             f"Extraction: {whole:.1f} ms a picture (median); bare `cv2.SIFT` at the same size {bare:.1f} ms: "
             f"{whole / bare:.2f} times. In the database {np.mean(found.bytes_each):,.0f} bytes a picture, at most "
-            f"{records.ROW:,}; in the index 14 bytes a keypoint, at most {14 * records.MOST + 29:,} a picture.",
+            f"{codec.ROW:,}; in the index 14 bytes a keypoint, at most {14 * codec.MOST + 29:,} a picture.",
             f"## Against the article's way: {len(found.raced)} edits of {BY_ARTICLE} of {found.pictures:,} pictures",
             table(["", *TIMES, "recall@1", "recall@10"], rows),
             f"The search is {np.median(theirs) / np.median(mine):,.0f} times as fast.",

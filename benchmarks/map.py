@@ -87,8 +87,8 @@ def bench_layout(count: int, keep: Path) -> Row:
 
 def lay_out(count: int, keep: Path) -> None:
     """Prints seconds of PCA, t-SNE, spreading and all, and the peak memory; keeps the places."""
-    from search.atlas import layout
-    from search.atlas.spreading import spread
+    from search.map import layout
+    from search.map.overlap_removal import spread
 
     rows = made_rows(count)
     spread(np.zeros((9, 2)))  # compiled once for all
@@ -112,9 +112,9 @@ def store_map(places: np.ndarray[Any, Any]) -> Any:
     """A map of pictures that are not there, with pages of noise, as the site keeps it."""
     from PIL import Image as Pillow
 
-    from search.atlas.models import Layout
-    from search.atlas.pages import LEVELS, SIDE, _save, slots_of
-    from search.atlas.records import records
+    from search.map.codec import records
+    from search.map.models import Layout
+    from search.map.tiles import LEVELS, SIDE, _save, slots_of
 
     dice = np.random.default_rng(1)
     colours = [f"#{value:06x}" for value in dice.integers(0, 2**24, len(places)).tolist()]
@@ -134,7 +134,7 @@ def bench_serving(layout: Any) -> Row:
 
     from django.core.cache import cache
 
-    from search.atlas.places import browser_bytes
+    from search.map.positions import browser_bytes
 
     cache.clear()
     made = seconds(lambda: browser_bytes(layout))
@@ -151,7 +151,7 @@ def bench_serving(layout: Any) -> Row:
 
 
 def bench_poster(layout: Any) -> Row:
-    from search.atlas.poster import LARGEST, poster_png
+    from search.map.poster import LARGEST, poster_png
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     size = 0

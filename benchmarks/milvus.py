@@ -17,8 +17,8 @@ import numpy as np
 from benchmarks.speed import synthetic, table
 from search.indexes import index_class
 from search.indexes.base import Index
-from search.indexes.milvus import MilvusIndex
-from search.indexes.milvus_server import ask
+from search.indexes.milvus.index import MilvusIndex
+from search.indexes.milvus.server import ask
 from search.types import Features, Keys, Matches
 from tests.milvus_server import MilvusServer
 

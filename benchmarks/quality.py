@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.contenders import DEPTH, Contender, Floats, Space, peers, spaces
 from benchmarks.edits import EDITS
 from gallery.decoding import decode
-from search.fusion import fuse
+from search.retrieval.fusion import fuse
 from search.types import Evidence
 
 LABELLED = ("caltech", "corel", "ferrari")

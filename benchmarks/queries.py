@@ -103,8 +103,9 @@ def percentiles(name: str, taken: Sequence[tuple[float, float]]) -> Row:
 def bench_words() -> list[Row]:
     from django.test import Client
 
-    from search.engine import query_by_text, search
     from search.methods import get_method
+    from search.retrieval.engine import search
+    from search.retrieval.queries import query_by_text
 
     client, asked = Client(headers={"host": "localhost"}), texts()
 
@@ -129,9 +130,10 @@ def bench_upload(files: Sequence[Path]) -> list[Row]:
 
     from gallery.decoding import decode
     from gallery.services import limits
-    from search.engine import query_by_pixels, search
     from search.methods import METHODS, get_method
     from search.methods.base import Picture
+    from search.retrieval.engine import search
+    from search.retrieval.queries import query_by_pixels
 
     client, datas = Client(headers={"host": "localhost"}), [file.read_bytes() for file in files]
 
@@ -184,10 +186,10 @@ def prepare(data: str, count: int, parts: int, pictures: Path) -> list[Path]:
     from django.core.management import call_command
 
     from gallery.decoding import decode
-    from search import snapshots
-    from search.live import live
     from search.methods import METHODS
-    from search.warmup import warm_up
+    from search.retrieval.live import live
+    from search.retrieval.warmup import warm_up
+    from search.snapshots import build
 
     call_command("migrate", verbosity=0)
     call_command("fetch_models", stdout=StringIO())
@@ -196,7 +198,7 @@ def prepare(data: str, count: int, parts: int, pictures: Path) -> list[Path]:
     fill(count, parts, [decode(path.read_bytes()).pixels for path in files[:: max(1, len(files) // 200)]])
     for space in METHODS:
         started = time.perf_counter()
-        snapshots.build(space)
+        build.build(space)
         print(f"{space}: built in {time.perf_counter() - started:.0f} s", flush=True)
         live(space).view()
     return enlarged(files[:: max(1, len(files) // 43)], Path(data))

@@ -18,11 +18,12 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from gallery import paging, services
+from gallery import services
 from gallery.exceptions import GalleryError, ImageRejected
 from gallery.models import Image
-from imagesite.api import Refused, errors, listing
-from imagesite.api_views import UploadView
+from gallery.web import paging
+from gallery.web.api_views import UploadView
+from gallery.web.errors import Refused, errors, listing
 
 
 class ImageAnswer(serializers.ModelSerializer[Image]):

@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngImageFile
 from pillow_heif import register_heif_opener
 
 from gallery.admission import Room
-from gallery.colours import flatten, grey_range, to_srgb
+from gallery.colour import flatten, grey_range, to_srgb
 from gallery.exceptions import ImageRejected
 from gallery.metadata import Metadata, read_metadata, read_orientation
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from gallery.models import Album
-from gallery.paging import NEWEST, SORTS
+from gallery.web.paging import NEWEST, SORTS
 
 MAX_TAGS = 50
 MAX_SELECTED = 5_000

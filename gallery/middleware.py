@@ -14,7 +14,7 @@ from django.http.response import HttpResponseBase
 class PublicReadingMiddleware(LoginRequiredMiddleware):
     """Without PUBLIC_READING every page needs a login, save those marked ``login_not_required``.
 
-    The API has its own rule: imagesite/api.py.
+    The API has its own rule: gallery/web/errors.py.
     """
 
     def process_view(

@@ -103,7 +103,7 @@ class Image(models.Model):
             models.Index(fields=["id"], condition=models.Q(thumbnailed=False), name="image_unthumbnailed"),
             # Counting what is shown must not read the rows; an index on the time would mislead SQLite's planner.
             models.Index(fields=["id"], condition=models.Q(trashed_at=None), name="image_shown"),
-            # For the orders of gallery/paging.py.
+            # For the orders of gallery/web/paging.py.
             models.Index(fields=["title_key", "-id"], condition=models.Q(trashed_at=None), name="image_by_title"),
             models.Index(fields=["-bytes", "-id"], condition=models.Q(trashed_at=None), name="image_by_size"),
             models.Index(fields=["trashed_at"], condition=models.Q(trashed_at__isnull=False), name="image_trashed"),

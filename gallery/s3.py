@@ -7,7 +7,7 @@ from typing import Any
 from botocore.config import Config
 from storages.backends.s3 import S3Storage
 
-from imagesite import patience
+from gallery.web import timeouts
 
 
 class BriefS3Storage(S3Storage):  # type: ignore[misc]
@@ -17,4 +17,4 @@ class BriefS3Storage(S3Storage):  # type: ignore[misc]
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.client_config = self.client_config.merge(Config(**patience.S3))
+        self.client_config = self.client_config.merge(Config(**timeouts.S3))

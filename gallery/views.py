@@ -24,8 +24,8 @@ from gallery import services
 from gallery.exceptions import ImageRejected
 from gallery.forms import AddForm, GalleryForm, ImageForm
 from gallery.models import BROWSER_FORMATS, TRASH_KEPT, Album, Image, Tag
-from gallery.paging import SORTS, images, page_of
 from gallery.thumbnails import preview_of
+from gallery.web.paging import SORTS, images, page_of
 
 anyway = TimestampSigner(salt="gallery.add.anyway")
 

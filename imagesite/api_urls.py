@@ -4,9 +4,9 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from gallery import api as gallery
-from imagesite.api_views import NoSuchAddress
-from search import api as search
-from search import api_spaces as spaces
+from gallery.web.api_views import NoSuchAddress
+from search.web import api as search
+from search.web import api_spaces as spaces
 
 docs = SpectacularSwaggerSplitView.as_view(
     template_name="api_docs.html", url_name="api:schema", http_method_names=["get", "head"]

@@ -3,7 +3,7 @@
 import os
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init, worker_ready
+from celery.signals import import_modules, setup_logging, worker_process_init, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imagesite.settings")
 
@@ -12,6 +12,22 @@ NICENESS = 10
 app = Celery("imagesite")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+# Names that tasks had before; a queue may still hold them when a site is upgraded.
+FORMER_NAMES = {
+    "search.atlas.tasks.advance": "search.map.tasks.advance",
+    "search.atlas.tasks.catch_up": "search.map.tasks.catch_up",
+    "search.atlas.tasks.sweep": "search.map.tasks.sweep",
+    "search.fetching.tasks.run": "search.model_registry.tasks.run",
+    "search.queries.tasks.forget_expired": "search.query_uploads.tasks.forget_expired",
+}
+
+
+@import_modules.connect
+def understand_former_names(**_: object) -> None:
+    """Run tasks that were queued under a former name; connected after autodiscovery, so the tasks are there."""
+    for former, name in FORMER_NAMES.items():
+        app.tasks[former] = app.tasks[name]
 
 
 @setup_logging.connect

@@ -18,8 +18,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from imagesite.readiness import waiting
+from search.jobs.status import Status, statuses
 from search.models import Extraction, SelfCheck
-from search.status import Status, statuses
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}  # others have no end either
 REQUESTS = Counter("imagesite_requests", "Requests answered", ["view", "method", "status"])

@@ -12,10 +12,10 @@ from django.http.response import HttpResponseBase
 
 from gallery.admission import Slots
 from gallery.exceptions import Busy
-from imagesite.api import body
-from imagesite.api_views import FORM_TEXT
+from gallery.web.api_views import FORM_TEXT
+from gallery.web.errors import body
+from gallery.web.i18n import told
 from imagesite.readiness import readyz
-from imagesite.texts import told
 from imagesite.views import healthz
 
 PROBES = {"/healthz": healthz, "/readyz": readyz}
@@ -67,7 +67,7 @@ class AdmissionMiddleware:
             return _try_later(request, busy)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-        """The same for a page whose picture found no room; the API has its own way, see imagesite/api.py."""
+        """The same for a page whose picture found no room; the API has its own way, see gallery/web/errors.py."""
         return _try_later(request, exception) if isinstance(exception, Busy) else None
 
 

@@ -17,8 +17,8 @@ from kombu.exceptions import ChannelError, OperationalError
 
 from imagesite.celery import app
 from search.exceptions import SpaceUnavailable
-from search.live import live
 from search.methods import METHODS
+from search.retrieval.live import live
 
 BROKER_PATIENCE = 1  # second
 

@@ -11,7 +11,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
-from imagesite import patience
+from gallery.web import timeouts
 from imagesite.secret_key import read_or_make
 
 django_stubs_ext.monkeypatch()
@@ -43,7 +43,7 @@ DECODING_MEMORY = env.int("DECODING_MEMORY", 900_000_000)  # bytes for all pictu
 FETCH_TIMEOUT = env.float("FETCH_TIMEOUT", 10.0)  # seconds, for a whole URL search download
 FETCH_PRIVATE_ADDRESSES = env.bool("FETCH_PRIVATE_ADDRESSES", False)  # for sites inside an intranet
 
-# How indexes are kept: see search/snapshots.py and search/live.py.
+# How indexes are kept: see search/snapshots/build.py and search/retrieval/live.py.
 SPACE_INDEXES: dict[str, str] = env.dict("SPACE_INDEXES", default={})  # space -> index, over the method's own
 INDEX_BACKEND = env.str("INDEX_BACKEND", "embedded")  # or milvus, for the spaces whose metric it knows
 MILVUS_URI = env.str("MILVUS_URI", "http://127.0.0.1:19530")
@@ -77,15 +77,15 @@ INSTALLED_APPS = [
     "imagesite",
     "gallery",
     "search",
-    "search.queries",
-    "search.atlas",
+    "search.query_uploads",
+    "search.map",
     "search.duplicates",
-    "search.fetching",
-    "search.moving",
+    "search.model_registry",
+    "search.transfer",
 ]
 
 MIDDLEWARE = [
-    "imagesite.tracing.RequestIdMiddleware",
+    "imagesite.request_id.RequestIdMiddleware",
     "imagesite.metrics.MetricsMiddleware",
     "imagesite.middleware.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -138,7 +138,7 @@ else:
     DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
 DATABASES["default"].setdefault("CONN_MAX_AGE", 60)  # to connect takes longer than to search
 if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
-    DATABASES["default"]["OPTIONS"] = patience.POSTGRESQL | DATABASES["default"].get("OPTIONS", {})
+    DATABASES["default"]["OPTIONS"] = timeouts.POSTGRESQL | DATABASES["default"].get("OPTIONS", {})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Originals and thumbnails; any Django storage, for example S3 (see README).
@@ -214,7 +214,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["imagesite.api.ReadOpenlyWriteWithPermission"],
+    "DEFAULT_PERMISSION_CLASSES": ["gallery.web.errors.ReadOpenlyWriteWithPermission"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.ScopedRateThrottle"],
@@ -225,7 +225,7 @@ REST_FRAMEWORK = {
         "keep": env.str("THROTTLE_KEEP", "300/hour") or None,  # query pictures that get an address
     },
     "NUM_PROXIES": env.int("NUM_PROXIES", 0),  # in front of this site; whose word on client addresses counts
-    "EXCEPTION_HANDLER": "imagesite.api.error_body",
+    "EXCEPTION_HANDLER": "gallery.web.errors.error_body",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Image search",
@@ -240,7 +240,7 @@ SPECTACULAR_SETTINGS = {
 CACHES: dict[str, Any] = {"default": env.cache_url("CACHE_URL", "locmemcache://")}
 if CACHES["default"]["BACKEND"].endswith("RedisCache"):
     CACHES["default"]["BACKEND"] = "imagesite.cache.ForgivingRedisCache"
-    CACHES["default"]["OPTIONS"] = patience.CACHE | CACHES["default"].get("OPTIONS", {})
+    CACHES["default"]["OPTIONS"] = timeouts.CACHE | CACHES["default"].get("OPTIONS", {})
 
 # The default queue needs no server: messages are files. Redis is one variable away.
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "filesystem://localhost")
@@ -259,13 +259,16 @@ if CELERY_BROKER_URL.startswith("redis"):
         "visibility_timeout": 3_600,
         "unacked_restore_interval": 2,
         "unacked_restore_throttle": 1,
-        **patience.QUEUE,
+        **timeouts.QUEUE,
     }
 TASK_LOST_SECONDS = env.float("TASK_LOST_SECONDS", 120.0)  # no word of a task for so long: it is asked for again
 # Two queues, served in turn: a long import must not keep jobs and snapshots waiting.
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_QUEUES = [Queue("default"), Queue("extract")]
-CELERY_TASK_ROUTES = {"search.tasks.extract": {"queue": "extract"}, "search.fetching.tasks.run": {"queue": "extract"}}
+CELERY_TASK_ROUTES = {
+    "search.tasks.extract": {"queue": "extract"},
+    "search.model_registry.tasks.run": {"queue": "extract"},
+}
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0.2}  # a request must not wait long
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -284,7 +287,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 2 * SWEEP_SECONDS},  # late sweeps must not pile up
     },
     "forget-expired": {
-        "task": "search.queries.tasks.forget_expired",
+        "task": "search.query_uploads.tasks.forget_expired",
         "schedule": 60.0,
         "options": {"expires": 120.0},
     },
@@ -295,7 +298,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": SWEEP_SECONDS,
         "options": {"expires": 2 * SWEEP_SECONDS},
     },
-    "map": {"task": "search.atlas.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": 2 * SWEEP_SECONDS}},
+    "map": {"task": "search.map.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": 2 * SWEEP_SECONDS}},
 }
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps nothing on disk that a kill could damage
 
@@ -310,9 +313,9 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "line": {"format": "{asctime} {levelname} {name} [{request_id}]: {message}", "style": "{"},
-        "json": {"()": "imagesite.tracing.JsonFormatter"},
+        "json": {"()": "imagesite.request_id.JsonFormatter"},
     },
-    "filters": {"request_id": {"()": "imagesite.tracing.RequestIdFilter"}},
+    "filters": {"request_id": {"()": "imagesite.request_id.RequestIdFilter"}},
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",

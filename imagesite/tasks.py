@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from imagesite import first_encoders
+from search.model_registry import defaults
 
 
 @shared_task
 def fetch_encoders(at_start: bool = False) -> None:
     """Fetch the encoders that the settings name and that are not there."""
-    first_encoders.fetch_missing(at_start=at_start)
+    defaults.fetch_missing(at_start=at_start)

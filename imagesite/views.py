@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from gallery.exceptions import StorageAway
-from imagesite.api import NO_DATABASE, RETRY_AFTER, body
+from gallery.web.errors import NO_DATABASE, RETRY_AFTER, body
 
 
 @login_not_required

@@ -9,7 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imagesite.settings")
 
 application = get_wsgi_application()
 
-from search.warmup import warm_up  # noqa: E402  (needs the apps to be loaded)
+from search.retrieval.warmup import warm_up  # noqa: E402  (needs the apps to be loaded)
 
 warm_up()
 

@@ -15,12 +15,14 @@ from django.utils.timesince import timesince
 
 from gallery.admin import ImageAdmin
 from gallery.models import Image
-from search import features, jobs, snapshots, status
 from search.exceptions import SearchError
+from search.features import backlog, store
 from search.indexes import INDEXES
+from search.jobs import reindexing, status
 from search.methods import METHODS
 from search.models import Extraction, Job, Snapshot, Space
-from search.snapshots import index_name, unfit
+from search.snapshots import build
+from search.snapshots.build import index_name, unfit
 
 admin.site.unregister(Image)
 
@@ -34,8 +36,8 @@ class SearchedImageAdmin(ImageAdmin):
     @admin.action(description="Extract again", permissions=["change"])
     def extract_again(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:
         ids = list(queryset.values_list("pk", flat=True))
-        features.mark_stale(METHODS, ids)
-        jobs.enqueue_extraction(ids)
+        backlog.mark_stale(METHODS, ids)
+        reindexing.enqueue_extraction(ids)
         self.message_user(request, f"{len(ids)} pictures will be worked on again.")
 
 
@@ -84,7 +86,7 @@ class SpaceAdmin(ReadOnlyAdmin):
     def roll_back(self, request: HttpRequest, queryset: QuerySet[Space]) -> None:
         for space in queryset:
             try:
-                serves = snapshots.rollback(space.name, request.user.get_username())
+                serves = build.rollback(space.name, request.user.get_username())
                 self.message_user(request, f"{serves} serves again; what came later is searched beside it.")
             except SearchError as error:
                 self.message_user(request, str(error), messages.ERROR)
@@ -96,7 +98,7 @@ class SpaceAdmin(ReadOnlyAdmin):
     def _start(self, request: HttpRequest, queryset: QuerySet[Space], *, force: bool) -> None:
         names = list(queryset.values_list("name", flat=True))
         user: Any = request.user
-        job = jobs.start_job(spaces=names, force=force, user=user)
+        job = reindexing.start_job(spaces=names, force=force, user=user)
         url = reverse("admin:search_job_change", args=[job.pk])
         self.message_user(request, format_html('<a href="{}">{}</a> started: {}.', url, job, ", ".join(names)))
 
@@ -109,10 +111,10 @@ class SpaceAdmin(ReadOnlyAdmin):
 
     @admin.display(description="pictures")
     def count(self, space: Space) -> int:
-        return features.current(space.name).count()
+        return store.current(space.name).count()
 
     def pending(self, space: Space) -> int:
-        return features.pending(space.name)
+        return backlog.pending(space.name)
 
     @admin.display(description="tail")
     def tail(self, space: Space) -> int:
@@ -194,7 +196,7 @@ class FailedPictureAdmin(ReadOnlyAdmin):
     actions = ("try_again",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Extraction]:
-        return super().get_queryset(request).filter(tries__gte=features.MAX_TRIES)
+        return super().get_queryset(request).filter(tries__gte=backlog.MAX_TRIES)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return super().changelist_view(request, {"title": "Failed pictures", **(extra_context or {})})
@@ -212,5 +214,5 @@ class FailedPictureAdmin(ReadOnlyAdmin):
     def try_again(self, request: HttpRequest, queryset: QuerySet[Extraction]) -> None:
         ids: Sequence[int] = list(queryset.values_list("image_id", flat=True))
         Extraction.objects.filter(pk__in=ids).delete()
-        jobs.enqueue_extraction(ids)
+        reindexing.enqueue_extraction(ids)
         self.message_user(request, f"{len(ids)} pictures will be tried again.")

@@ -2,7 +2,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
-from search.indexes import milvus_server
+from search.indexes.milvus import server
 from search.methods import encoded, local
 from search.methods.encoded import Models
 
@@ -15,7 +15,7 @@ class SearchConfig(AppConfig):
 
         encoded.configure(_models)
         local.configure(lambda: settings.LOCAL_FEATURES)
-        milvus_server.configure(_milvus)
+        server.configure(_milvus)
 
 
 def _milvus() -> tuple[str, str]:

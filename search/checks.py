@@ -13,7 +13,7 @@ from search.encoders import ENCODERS
 from search.encoders.folder import folder_name, folders
 from search.indexes import INDEXES, index_class
 from search.methods import METHODS, get_method
-from search.shared_rows import shared_kinds
+from search.snapshots.shared import shared_kinds
 
 
 @register

@@ -24,7 +24,7 @@ class Space(models.Model):
     transaction as the change that it numbers, so sequence order is commit order on every database.
     ``token`` is random and new with every change: a database that was restored from a backup gives out the same
     numbers again, but never the same tokens.
-    ``version`` answers until a new one is complete, see search/spaces.py; empty until the first snapshot is built.
+    ``version`` answers until a new one is complete, see features/versions.py; empty until the first snapshot is built.
     """
 
     name = models.CharField(max_length=40, primary_key=True)

@@ -9,19 +9,20 @@ from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 
 from gallery.signals import images_added, images_deleted
-from search import features, jobs
+from search.features import store
+from search.jobs import reindexing
 from search.methods import METHODS
 from search.models import Space
 
 
 @receiver(images_added)
 def extract_features(ids: Sequence[int], **_: object) -> None:
-    jobs.enqueue_extraction(ids)
+    reindexing.enqueue_extraction(ids)
 
 
 @receiver(images_deleted)
 def leave_tombstones(ids: Sequence[int], **_: object) -> None:
-    features.bury(ids)
+    store.bury(ids)
 
 
 @receiver(post_migrate)

@@ -9,8 +9,11 @@ from celery import shared_task
 from celery.signals import worker_ready
 from django.db import InterfaceError, OperationalError
 
-from search import features, jobs, selfcheck, snapshots
 from search.exceptions import SpaceUnavailable
+from search.features import extraction
+from search.jobs import reindexing
+from search.retrieval import recall_check
+from search.snapshots import build
 
 log = logging.getLogger(__name__)
 
@@ -18,15 +21,15 @@ log = logging.getLogger(__name__)
 @shared_task
 def extract(ids: Sequence[int]) -> None:
     """Compute what these images lack."""
-    features.extract(ids)
-    jobs.note_progress()
+    extraction.extract(ids)
+    reindexing.note_progress()
 
 
 @shared_task
 def build_index(space: str) -> None:
     """Bring a space's snapshot up to its head; what is in the way now is looked at again by the next sweep."""
     try:
-        snapshots.build(space)
+        build.build(space)
     except SpaceUnavailable as error:
         log.warning("The index of %s is not built now: %s", space, error)
 
@@ -35,25 +38,25 @@ def build_index(space: str) -> None:
 def advance_job(job_id: int) -> None:
     """Bring a job one step on. An error closes it, with the reason; a server that is away only delays it."""
     try:
-        jobs.advance(job_id)
+        reindexing.advance(job_id)
     except (OperationalError, InterfaceError):  # the database is away, and the next sweep goes on
         raise
     except Exception as error:
-        jobs.fail(job_id, f"{type(error).__name__}: {error}")
+        reindexing.fail(job_id, f"{type(error).__name__}: {error}")
         raise
 
 
 @shared_task
 def sweep(at_once: bool = False) -> None:
     """Ask for what is missing."""
-    jobs.sweep(at_once=at_once)
+    reindexing.sweep(at_once=at_once)
 
 
 @shared_task
 def self_check() -> None:
     """Check the spaces whose last check is a day old."""
-    for space in selfcheck.overdue():
-        selfcheck.check(space)
+    for space in recall_check.overdue():
+        recall_check.check(space)
 
 
 @worker_ready.connect

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from search.live import View
+    pass
 
 Keys = NDArray[np.int64]
 Features = NDArray[np.generic]
@@ -37,23 +37,6 @@ class Matches:
 
     def __len__(self) -> int:
         return len(self.keys)
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What is looked for: per space the rows to ask with, ``(m, dimension)``; ``missing`` says why one is absent.
-
-    ``stored`` has the features that the rows are of; a query in words has none. ``views`` are the spaces as they were
-    when the query was made, so that it meets no other version than its own; one that is absent is asked as it is then.
-    ``exclude`` are keys that are no answer, such as the query picture itself.
-    """
-
-    rows: Mapping[str, Features]
-    missing: Mapping[str, str] = field(default_factory=dict)
-    exclude: frozenset[int] = frozenset()
-    stored: Mapping[str, bytes] = field(default_factory=dict)
-    views: Mapping[str, View] = field(default_factory=dict)
-    words: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from search import help_views, views, why_views
+from search.web import explain_views, help_views, views
 
 app_name = "search"
 urlpatterns = [
@@ -8,6 +8,6 @@ urlpatterns = [
     path("search/<slug:key>/", views.kept, name="kept"),
     path("search/<slug:key>/picture/", views.kept_picture, name="kept-picture"),
     path("search/<slug:key>/delete/", views.forget, name="forget"),
-    path("images/<int:pk>/why/", why_views.why, name="why"),
+    path("images/<int:pk>/why/", explain_views.why, name="why"),
     path("help/", help_views.help_page, name="help"),
 ]

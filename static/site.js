@@ -4,7 +4,7 @@
 const one = (selector) => document.querySelector(selector);
 const announce = (text) => { one("#announcer").textContent = text; };
 
-// The page brings the texts in its language, unless that is English: imagesite/texts.py has the list.
+// The page brings the texts in its language, unless that is English: gallery/web/i18n.py has the list.
 const { lang, dataset: { texts: brought } } = document.documentElement;
 const texts = JSON.parse(brought ?? "{}");
 const plurals = new Intl.PluralRules(lang);

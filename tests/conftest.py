@@ -12,10 +12,11 @@ from django.conf import settings
 from django.core.cache import cache
 from django.core.management import call_command
 
-from search import features, jobs
-from search.live import forget
+from search.features import backlog
+from search.jobs import reindexing
 from search.methods import METHODS
 from search.models import Job
+from search.retrieval.live import forget
 from tests import milvus_server, s3_server
 from tests.cluster.network import NO_NAMESPACES
 from tests.encoders_made import make_missing
@@ -93,7 +94,7 @@ def milvus_collections(milvus: MilvusServer) -> LentCollections:
 @pytest.fixture
 def milvus_at_once(milvus_collections: LentCollections, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """New indexes get emptied collections of earlier tests: making one takes Milvus two seconds."""
-    monkeypatch.setattr("search.indexes.milvus.new_collection", milvus_collections.lend)
+    monkeypatch.setattr("search.indexes.milvus.index.new_collection", milvus_collections.lend)
     yield
     milvus_collections.take_back()
 
@@ -115,8 +116,8 @@ def worker(django_capture_on_commit_callbacks) -> Callable[[], None]:
     def work() -> None:
         for _ in range(20):
             with django_capture_on_commit_callbacks(execute=True):
-                jobs.sweep(at_once=True)
-            waiting = features.lacking(METHODS, thumbnails=True).exists()
+                reindexing.sweep(at_once=True)
+            waiting = backlog.lacking(METHODS, thumbnails=True).exists()
             unfinished = Job.objects.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING]).exists()
             if not waiting and not unfinished:
                 return

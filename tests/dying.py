@@ -55,7 +55,7 @@ class Steps:
 
 def add(seed: int) -> int:
     from gallery.services import add_image
-    from search.features import extract
+    from search.features.extraction import extract
     from tests.drawings import encode, scene
 
     image = add_image(data=encode(scene(seed, (60, 40)), "PNG")).image
@@ -66,11 +66,11 @@ def add(seed: int) -> int:
 def build_and_die(space: str, seed: int, fatal: int) -> None:
     """Add a picture, delete another, and build; killed at its ``fatal``-th step."""
     from gallery.services import delete_images
-    from search import snapshots
+    from search.snapshots import build
 
     delete_images(ids=[add(seed) - 2])
     Steps(fatal).watch()
-    snapshots.build(space)
+    build.build(space)
 
 
 def switch_and_die(space: str, seed: int, fatal: int) -> None:
@@ -78,37 +78,38 @@ def switch_and_die(space: str, seed: int, fatal: int) -> None:
     from django.conf import settings
 
     from gallery.models import Image
-    from search import snapshots
-    from search.features import extract
+    from search.features.extraction import extract
+    from search.snapshots import build
     from tests import tiny_encoder
 
     tiny_encoder.make(settings.MODELS_ROOT, seed)
     add(seed)
     extract(list(Image.objects.values_list("pk", flat=True)))
     Steps(fatal).watch()
-    snapshots.build(space)
+    build.build(space)
 
 
 def hang(space: str) -> None:
     """Stop when a file of the new snapshot is being written."""
-    from search import snapshots
+    from search.snapshots import build
 
     add(0)
     Steps(8, signal.SIGSTOP).watch()
-    snapshots.build(space)
+    build.build(space)
 
 
 def look(space: str) -> dict[str, object]:
     """What a fresh process finds, and what the next build leaves."""
     from django.conf import settings
 
-    from search import features, snapshots
-    from search.live import forget, live
+    from search.features import store
     from search.models import Snapshot, Space
+    from search.retrieval.live import forget, live
+    from search.snapshots import build
 
-    stored = sorted(features.current(space).values_list("image_id", flat=True))
+    stored = sorted(store.current(space).values_list("image_id", flat=True))
     before = live(space).view()
-    snapshots.build(space)
+    build.build(space)
     forget()
     after = live(space).view()
     rows = {Path(folder).name for folder in Snapshot.objects.filter(space=space).values_list("folder", flat=True)}
@@ -136,19 +137,19 @@ def forked(call: Callable[..., object], *arguments: Any) -> int:
 def begin(space: str) -> None:
     from django.conf import settings
 
-    from search import snapshots
+    from search.snapshots import build
     from tests import tiny_encoder
 
     if settings.NEURAL_ENCODER == "tiny":
         tiny_encoder.make(settings.MODELS_ROOT, 0)
     for seed in range(3):
         add(seed)
-    snapshots.build(space)
+    build.build(space)
 
 
 def warm_up() -> None:
     """Load what all children need; they inherit it."""
-    from search import warmup
+    from search.retrieval import warmup
 
     warmup.warm_up()
 

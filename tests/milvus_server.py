@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from search.indexes import milvus_server
-from search.indexes.milvus import new_collection
-from search.indexes.milvus_rows import Collection
+from search.indexes.milvus import server
+from search.indexes.milvus.index import new_collection
+from search.indexes.milvus.rows import Collection
 from tests.servers import HERE, Place, free_port, wait_until
 
 # Tests make many small collections; as it comes, the server takes seconds to make each searchable.
@@ -76,12 +76,12 @@ class MilvusServer:
     @contextmanager
     def connected(self) -> Iterator[None]:
         """The site's indexes use this server, under a name of the tests' own, and wait for it on a busy machine."""
-        before, name = milvus_server._where, f"tests_{os.urandom(4).hex()}"
-        patience, milvus_server.ANSWER = milvus_server.ANSWER, 20.0
-        milvus_server.configure(lambda: (self.uri, name))
+        before, name = server._where, f"tests_{os.urandom(4).hex()}"
+        patience, server.ANSWER = server.ANSWER, 20.0
+        server.configure(lambda: (self.uri, name))
         yield
-        milvus_server.configure(before)
-        milvus_server.ANSWER = patience
+        server.configure(before)
+        server.ANSWER = patience
 
     def kill(self) -> None:
         """As a power cut does it."""

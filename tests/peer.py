@@ -21,7 +21,7 @@ def add(path: str) -> int:
 
 
 def extract(image_id: str) -> None:
-    from search.features import extract
+    from search.features.extraction import extract
 
     extract([int(image_id)])
 
@@ -33,7 +33,7 @@ def delete(image_id: str) -> int:
 
 
 def build(space: str) -> int | None:
-    from search.snapshots import build
+    from search.snapshots.build import build
 
     snapshot = build(space)
     return snapshot.sequence if snapshot else None
@@ -42,18 +42,19 @@ def build(space: str) -> int | None:
 def find(path: str) -> dict[str, list[int]]:
     """Keys per space, nearest first, of a search by a file."""
     from gallery.decoding import decode
-    from search.engine import query_by_pixels, search
     from search.methods import METHODS
+    from search.retrieval.engine import search
+    from search.retrieval.queries import query_by_pixels
 
     query = query_by_pixels(decode(Path(path).read_bytes()).pixels)
     return {space: [hit.key for hit in search(query, method=space, limit=5).hits] for space in METHODS}
 
 
 def pending(_: str) -> int:
-    from search import features
+    from search.features import backlog
     from search.methods import METHODS
 
-    return max(features.pending(space) for space in METHODS) + features.lacking([], thumbnails=True).count()
+    return max(backlog.pending(space) for space in METHODS) + backlog.lacking([], thumbnails=True).count()
 
 
 def count(_: str) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from search.indexes.inverted import KIND_OF, STRONG
-from search.local.records import DESCRIPTOR, FORMAT, HEADER, POINT, codes, vectors
-from search.local.vocabulary import shipped
-from search.local.voting import FADING
+from search.indexes.inverted.index import KIND_OF, STRONG
+from search.keypoints.codec import DESCRIPTOR, FORMAT, HEADER, POINT, codes, vectors
+from search.keypoints.vocabulary import shipped
+from search.keypoints.voting import FADING
 from search.types import Features
 
 POINTS = 12

@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from gallery.models import Album, Image, Tag
 from gallery.services import add_image
-from search.features import MAX_TRIES, current
+from search.features.backlog import MAX_TRIES
+from search.features.store import current
 from search.methods import METHODS
 from search.models import Extraction, Feature, Job, Snapshot
 from tests.drawings import encode, scene

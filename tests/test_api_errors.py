@@ -152,7 +152,7 @@ def test_a_fault_of_the_site_has_the_same_body_and_is_logged(client: Client, mon
     def broken(**_: object) -> None:
         raise RuntimeError("a fault made by this test")
 
-    monkeypatch.setattr("gallery.paging.images", broken)
+    monkeypatch.setattr("gallery.web.paging.images", broken)
     client.raise_request_exception = False
     error = error_of(client.get("/api/images/"), 500)
     assert "a fault made" not in error["message"]

@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from gallery.models import Image
-from gallery.paging import PAGE_SIZE
+from gallery.web.paging import PAGE_SIZE
 from tests.api_clients import add, error_of, holder, picture, writer
 
 pytestmark = pytest.mark.django_db
@@ -151,7 +151,7 @@ def test_the_list_is_filtered_by_tag_and_title_and_says_so_in_next(client: Clien
     add(uploader, 3, title="Sea", tags="other")
     assert [image["title"] for image in client.get("/api/images/?q=sea+blue+1").json()["results"]] == ["Blue sea 1"]
     assert [image["title"] for image in client.get("/api/images/?tag=Other").json()["results"]] == ["Sea"]
-    monkeypatch.setattr("gallery.paging.page_of.__defaults__", ("", 2))
+    monkeypatch.setattr("gallery.web.paging.page_of.__defaults__", ("", 2))
     first = client.get("/api/images/?tag=sea&q=blue").json()
     rest = client.get(first["next"]).json()
     assert [image["title"][-1] for image in first["results"] + rest["results"]] == ["2", "1", "0"]

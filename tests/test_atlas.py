@@ -14,13 +14,13 @@ from django.urls import reverse
 
 from gallery.models import Album, Image
 from gallery.services import delete_images, update_image
-from search.alone import alone
-from search.atlas import making, naming, pages, services
-from search.atlas.models import Layout, Page, Point
-from search.atlas.places import browser_bytes, etag, serving, shown
-from search.atlas.poster import LARGEST, Poster
-from search.atlas.records import unpack
 from search.exceptions import SearchError, UnknownSpace
+from search.locks import alone
+from search.map import build, cluster_labels, services, tiles
+from search.map.codec import unpack
+from search.map.models import Layout, Page, Point
+from search.map.positions import browser_bytes, etag, serving, shown
+from search.map.poster import LARGEST, Poster
 from tests.api_clients import error_of, holder
 from tests.visitors import add, as_editor, text
 
@@ -64,8 +64,8 @@ def colour_at(layout, image):
 
 def colour_of_slot(layout, slot):
     page = Page.objects.get(layout=layout, level=128, number=slot // 64)
-    left, top = pages.cell(slot, 128)
-    return np.asarray(pages.read(page).crop((left + 8, top + 8, left + 120, top + 120))).mean(axis=(0, 1))
+    left, top = tiles.cell(slot, 128)
+    return np.asarray(tiles.read(page).crop((left + 8, top + 8, left + 120, top + 120))).mean(axis=(0, 1))
 
 
 def test_every_picture_has_a_place_of_its_own(worker):
@@ -91,14 +91,14 @@ def test_the_pyramid_shows_each_picture_in_its_cell(worker):
 def test_a_coarse_page_is_four_finer_ones(worker):
     fill(worker, 70)
     layout = make()
-    coarse = pages.read(Page.objects.get(layout=layout, level=64, number=0))
-    fine = pages.read(Page.objects.get(layout=layout, level=128, number=1)).resize((512, 512), PIL.Image.Resampling.BOX)
+    coarse = tiles.read(Page.objects.get(layout=layout, level=64, number=0))
+    fine = tiles.read(Page.objects.get(layout=layout, level=128, number=1)).resize((512, 512), PIL.Image.Resampling.BOX)
     assert np.abs(np.asarray(coarse.crop((512, 0, 1024, 512))).astype(int) - np.asarray(fine)).mean() < 8
 
 
-@pytest.mark.parametrize("level", pages.LEVELS)
+@pytest.mark.parametrize("level", tiles.LEVELS)
 def test_cells_cover_a_page_without_overlap(level):
-    cells = {pages.cell(slot, level) for slot in range(pages.slots_of(level))}
+    cells = {tiles.cell(slot, level) for slot in range(tiles.slots_of(level))}
     assert cells == {(x, y) for x in range(0, 1024, level) for y in range(0, 1024, level)}
 
 
@@ -137,7 +137,7 @@ def test_a_deleted_picture_is_gone_at_once_and_its_cell_is_wiped(worker):
     layout = make()
     now = shown(layout)
     slot = int(now.slots[now.records["id"] == images[3].pk][0])
-    old_files = {pages.file_name(page) for page in layout.pages.all()}
+    old_files = {tiles.file_name(page) for page in layout.pages.all()}
     tag = etag(layout)
     delete_images(ids=[images[3].pk])
     assert images[3].pk not in ids_on(layout)
@@ -195,13 +195,13 @@ def test_the_old_map_serves_until_the_new_one_is_ready(worker, monkeypatch):
     old = make()
     new = services.request_layout(space=SPACE)
     seen = []
-    draw = pages.draw
+    draw = tiles.draw
 
     def watched(layout, progress):
         seen.append(serving(SPACE).pk)
         return draw(layout, progress)
 
-    monkeypatch.setattr(making.pages, "draw", watched)
+    monkeypatch.setattr(build.pages, "draw", watched)
     services.advance(new.pk)
     assert seen == [old.pk]
     assert serving(SPACE).pk == new.pk
@@ -215,12 +215,12 @@ def test_a_map_goes_on_where_a_killed_worker_left_it(worker, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(making.pages, "draw", dies)
+        patched.setattr(build.pages, "draw", dies)
         with pytest.raises(KeyboardInterrupt):
             services.advance(layout.pk)
     places = fresh(layout).places
     assert fresh(layout).state == Layout.State.RUNNING
-    monkeypatch.setattr(making, "lay_out", dies)  # it has its places; only the pages are missing
+    monkeypatch.setattr(build, "lay_out", dies)  # it has its places; only the pages are missing
     services.advance(layout.pk)
     assert fresh(layout).state == Layout.State.DONE
     assert fresh(layout).places == places
@@ -229,7 +229,7 @@ def test_a_map_goes_on_where_a_killed_worker_left_it(worker, monkeypatch):
 def test_a_map_that_kills_its_worker_is_given_up(worker, monkeypatch):
     fill(worker, 8)
     layout = services.request_layout(space=SPACE)
-    monkeypatch.setattr(making, "make", lambda layout: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(build, "make", lambda layout: (_ for _ in ()).throw(KeyboardInterrupt))
     for _ in range(services.MAX_TRIES):
         with pytest.raises(KeyboardInterrupt):
             services.advance(layout.pk)
@@ -282,7 +282,7 @@ def test_a_map_that_most_pictures_came_to_later_is_made_again(worker, django_cap
 def test_only_the_last_two_maps_are_kept(worker):
     fill(worker, 5)
     first = make()
-    files = [pages.file_name(page) for page in first.pages.all()]
+    files = [tiles.file_name(page) for page in first.pages.all()]
     make()
     make()
     assert Layout.objects.count() == services.KEPT
@@ -293,7 +293,7 @@ def test_a_lost_page_is_drawn_again(client, worker):
     fill(worker, 5)
     layout = make()
     page = Page.objects.get(layout=layout, level=64)
-    default_storage.delete(pages.file_name(page))
+    default_storage.delete(tiles.file_name(page))
     address = reverse("atlas:page", args=[layout.pk, 64, 0, page.digest])
     assert client.get(address).status_code == 404
     services.catch_up(SPACE)
@@ -304,7 +304,7 @@ def test_groups_are_named_by_what_sets_them_apart(worker):
     random = np.random.default_rng(0)
     images = [add(seed, tags=["everything", "cats" if seed < 10 else "dogs"]) for seed in range(20)]
     places = random.normal(size=(20, 2)) + np.array([[0, 0]] * 10 + [[60, 0]] * 10)
-    found = naming.labels(np.array([image.pk for image in images]), places)
+    found = cluster_labels.labels(np.array([image.pk for image in images]), places)
     coarse = {label["text"]: label for label in found if label["level"] == 0}
     assert set(coarse) == {"cats", "dogs"}
     assert coarse["cats"]["x"] < 10 < 50 < coarse["dogs"]["x"]
@@ -312,8 +312,8 @@ def test_groups_are_named_by_what_sets_them_apart(worker):
 
 def test_a_word_that_few_have_names_nothing():
     words = {key: {"rare"} if key == 0 else set() for key in range(10)} | {key: {"other"} for key in range(10, 20)}
-    nothing = naming.name_groups([list(range(10))], words, lambda groups: [""])
-    seen = naming.name_groups([list(range(10)), list(range(10, 20))], words, lambda groups: ["ship", "ship"])
+    nothing = cluster_labels.name_groups([list(range(10))], words, lambda groups: [""])
+    seen = cluster_labels.name_groups([list(range(10)), list(range(10, 20))], words, lambda groups: ["ship", "ship"])
     assert nothing == [""]
     assert seen == ["ship", "other"]
 
@@ -421,11 +421,11 @@ def test_others_may_not_start_a_map(client):
 
 
 def test_a_map_that_cannot_be_made_says_why(worker, monkeypatch):
-    from search.atlas import tasks
+    from search.map import tasks
 
     fill(worker, 5)
     layout = services.request_layout(space=SPACE)
-    monkeypatch.setattr(making, "lay_out", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(build, "lay_out", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         tasks.advance(layout.pk)
     assert fresh(layout).state == Layout.State.FAILED
@@ -570,7 +570,7 @@ def test_a_mean_is_asked_of_spaces_that_have_one(client, worker, space):
 
 
 def test_searches_by_a_mean_are_counted_with_the_others(client, worker, monkeypatch):
-    from search.atlas.views import SearchThrottle
+    from search.map.views import SearchThrottle
 
     [image] = fill(worker, 1)
     monkeypatch.setattr(SearchThrottle, "THROTTLE_RATES", {"search": "1/min"})

@@ -8,7 +8,8 @@ import PIL.Image
 import pytest
 from scipy.spatial import cKDTree
 
-from search.atlas.layout import (
+from search.map.codec import RECORD, bounds, for_browsers, ratio_of, records
+from search.map.layout import (
     STEPS,
     align,
     embed,
@@ -20,9 +21,8 @@ from search.atlas.layout import (
     principal_axes,
     start,
 )
-from search.atlas.poster import png
-from search.atlas.records import RECORD, bounds, for_browsers, ratio_of, records
-from search.atlas.spreading import GAP, spread
+from search.map.overlap_removal import GAP, spread
+from search.map.poster import png
 
 
 def blobs(count, groups=5, dimension=30, seed=0):

@@ -9,8 +9,9 @@ import pytest
 from django.test import Client
 
 from gallery.services import add_image
-from search import features, snapshots
+from search.features import backlog
 from search.methods import METHODS
+from search.snapshots import build
 
 
 @pytest.mark.django_db
@@ -23,8 +24,8 @@ def test_a_picture_is_the_first_answer_to_itself_through_the_api(
     assert len(files) == 1_000
     worker()
     for space in METHODS:
-        assert features.pending(space) == 0
-        snapshots.build(space)
+        assert backlog.pending(space) == 0
+        build.build(space)
     asked = list(files.items())[::10]
     missed = [(space, key) for key, path in asked for space in METHODS if first_answer(client, path, space) != key]
     assert not missed

@@ -17,12 +17,14 @@ from hypothesis import given, settings, strategies
 from PIL import Image
 
 from gallery.services import add_image
-from search import engine, features, snapshots
 from search.encoders import load
 from search.encoders.base import unit
 from search.encoders.clip_tokenizer import ClipTokenizer, tokenizer_of
-from search.live import forget
+from search.features import extraction
 from search.methods.base import Picture
+from search.retrieval import engine, queries
+from search.retrieval.live import forget
+from search.snapshots import build
 from tests.drawings import encode, scene
 from tests.tiny_clip import CONFIG, NAMES, draw, train, untrained
 
@@ -256,10 +258,10 @@ def test_words_find_what_they_mean(shapes: tuple[Path, Path], settings: Any, tmp
     chance = random.Random(99)
     drawn = {name: {_added(draw(name, chance, side=chance.randint(60, 300))) for _ in range(6)} for name in NAMES}
     ids = [key for keys in drawn.values() for key in keys]
-    features.extract(ids[:70])
-    snapshots.build("semantic")
+    extraction.extract(ids[:70])
+    build.build("semantic")
     forget()
-    features.extract(ids[70:])
+    extraction.extract(ids[70:])
     recalls = {name: _recall(f"a {name}", keys) for name, keys in drawn.items()}
     assert recalls["red circle"] >= 0.9
     assert np.mean(list(recalls.values())) >= 0.9, recalls
@@ -271,6 +273,6 @@ def _added(image: Image.Image) -> int:
 
 def _recall(text: str, expected: set[int]) -> float:
     """Share of the best five that show what the text says."""
-    result = engine.search(engine.query_by_text(text, "semantic"), method="semantic", limit=5)
+    result = engine.search(queries.query_by_text(text, "semantic"), method="semantic", limit=5)
     assert not result.skipped
     return len({hit.key for hit in result.hits} & expected) / 5

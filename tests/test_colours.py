@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from gallery.colours import flatten
+from gallery.colour import flatten
 from gallery.decoding import Decoded, decode
 from tests.drawings import encode, scene
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from gallery.importing import find
+from gallery.imports.importing import find
 from gallery.models import Image
 from gallery.services import add_image
-from search import features
+from search.features import backlog
 from search.methods import METHODS
 from search.models import Feature, Snapshot, Space
 from tests.drawings import encode, scene
@@ -161,7 +161,7 @@ def test_extract_features_does_what_is_missing_without_a_worker():
         add_image(data=encode(scene(seed)))
     out = run("extract_features", "--missing")
     assert all(f"{space}: 3 pictures" in out for space in METHODS)
-    assert all(features.pending(space) == 0 for space in METHODS)
+    assert all(backlog.pending(space) == 0 for space in METHODS)
     assert not Image.objects.filter(thumbnailed=False).exists()
 
 

@@ -13,11 +13,11 @@ from PIL import ImageDraw
 from gallery import services as gallery
 from gallery.models import Album, Image
 from gallery.services import add_image, delete_images, restore_images, trash_images
-from search import features
 from search.duplicates import finding, grouping, services, tasks
 from search.duplicates.exceptions import Decided, TooLate
 from search.duplicates.models import Cursor, Decision, Group, Member, Pair, Recheck, Verdict
-from search.live import forget
+from search.features import extraction
+from search.retrieval.live import forget
 from tests.drawings import encode, scene
 
 pytestmark = pytest.mark.django_db
@@ -42,7 +42,7 @@ COPIES = {
 
 def add(data, **more):
     image = add_image(data=data, **more).image
-    features.extract([image.pk], ["phash"])
+    extraction.extract([image.pk], ["phash"])
     return image
 
 

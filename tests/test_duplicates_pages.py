@@ -8,10 +8,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from gallery.models import Image
 from gallery.services import add_image, delete_images
-from search import features
 from search.duplicates import desk, finding
 from search.duplicates.models import Decision, Group, Verdict
-from search.live import forget
+from search.features import extraction
+from search.retrieval.live import forget
 from tests.api_clients import error_of, holder, writer
 from tests.drawings import encode, scene
 from tests.visitors import as_editor, text
@@ -24,7 +24,7 @@ EVIL = '"><script>alert(1)</script>'
 
 def add(seed, quality, **more):
     image = add_image(data=encode(scene(seed, SIZE), quality=quality), **more).image
-    features.extract([image.pk], ["phash"])
+    extraction.extract([image.pk], ["phash"])
     return image
 
 

@@ -5,10 +5,9 @@ import sys
 import pytest
 from django.contrib.auth.models import User
 
-from search import library
 from search.encoders.folder import write_folder
-from search.fetching import fetches
-from search.fetching.models import SILENT, Fetch
+from search.model_registry import install, registry
+from search.model_registry.models import SILENT, Fetch
 from tests.visitors import text
 
 pytestmark = pytest.mark.django_db
@@ -51,12 +50,12 @@ def test_an_encoder_is_listed_with_what_it_is(client, shelf):
 def test_a_damaged_folder_does_not_hide_the_others(client, shelf):
     (shelf.path.parent / "broken").mkdir()
     (shelf.path.parent / "broken" / "meta.json").write_text("{")
-    assert [one.key for one in library.shelved()] == [shelf.key]
+    assert [one.key for one in registry.shelved()] == [shelf.key]
 
 
 def test_fetching_runs_as_a_job_that_tells_its_progress(client, shelf, monkeypatch, django_capture_on_commit_callbacks):
     lines = "print('first'); print('last')"
-    monkeypatch.setattr(fetches, "command", lambda name: [sys.executable, "-c", lines])
+    monkeypatch.setattr(install, "command", lambda name: [sys.executable, "-c", lines])
     with django_capture_on_commit_callbacks(execute=True):
         answer = staff(client).post(f"{LIST}add/", {"name": "conse"}, follow=True)
     fetch = Fetch.objects.get()
@@ -66,8 +65,8 @@ def test_fetching_runs_as_a_job_that_tells_its_progress(client, shelf, monkeypat
 
 
 def test_what_cannot_be_fetched_says_why(client):
-    fetch = fetches.start(name="there-is-no-such-model")
-    fetches.run(fetch.pk)
+    fetch = install.start(name="there-is-no-such-model")
+    install.run(fetch.pk)
     fetch.refresh_from_db()
     assert fetch.state == "failed"
     assert fetch.error
@@ -81,10 +80,10 @@ def test_only_names_of_models_are_fetched(client, name):
 
 def test_a_fetch_is_done_once(shelf, monkeypatch):
     started = []
-    monkeypatch.setattr(fetches, "command", lambda name: started.append(name) or [sys.executable, "-c", ""])
-    fetch = fetches.start(name="conse")
-    fetches.run(fetch.pk)
-    fetches.run(fetch.pk)
+    monkeypatch.setattr(install, "command", lambda name: started.append(name) or [sys.executable, "-c", ""])
+    fetch = install.start(name="conse")
+    install.run(fetch.pk)
+    install.run(fetch.pk)
     assert started == ["conse"]
 
 

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from gallery.models import Image
 from gallery.services import add_image
-from search import features
+from search.features import backlog, extraction, store
 from search.methods import METHODS, get_method
 from search.methods.base import Method, Picture
 from search.methods.color import ColorHistogram
@@ -35,9 +35,9 @@ def stored() -> dict[str, set[int]]:
 
 def test_each_picture_is_decoded_once_for_all_methods_and_thumbnails(monkeypatch: pytest.MonkeyPatch) -> None:
     ids, decoded = add(5), []
-    decode = features.decode
-    monkeypatch.setattr(features, "decode", lambda data, **how: (decoded.append(1), decode(data, **how))[1])
-    features.extract(ids)
+    decode = extraction.decode
+    monkeypatch.setattr(extraction, "decode", lambda data, **how: (decoded.append(1), decode(data, **how))[1])
+    extraction.extract(ids)
     assert len(decoded) == len(ids)
     assert stored() == {space: set(ids) for space in METHODS}
     assert not Image.objects.filter(thumbnailed=False).exists()
@@ -45,18 +45,18 @@ def test_each_picture_is_decoded_once_for_all_methods_and_thumbnails(monkeypatch
 
 @pytest.mark.parametrize("room", [0, 50_000, 10**9])
 def test_groups_of_any_size_give_the_same(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "GROUP_BYTES", room)
+    monkeypatch.setattr(extraction, "GROUP_BYTES", room)
     ids = add(5)
-    features.extract(ids)
+    extraction.extract(ids)
     assert stored() == {space: set(ids) for space in METHODS}
     assert not Extraction.objects.exists()
 
 
 def test_the_pixels_in_memory_are_bounded_whatever_the_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "GROUP_BYTES", 100_000)
+    monkeypatch.setattr(extraction, "GROUP_BYTES", 100_000)
     ids = [*add(6, (200, 100)), add_image(data=encode(scene(99, (1500, 1000)), "PNG")).image.pk]
     images = list(Image.objects.filter(pk__in=ids).order_by("pk"))
-    sizes = [sum(one.picture.pixels.nbytes for one in group) for group in features._opened(images, {})]
+    sizes = [sum(one.picture.pixels.nbytes for one in group) for group in extraction._opened(images, {})]
     assert len(sizes) == 4
     assert max(sizes) <= 100_000 + 1024 * 1024 * 3
 
@@ -64,9 +64,9 @@ def test_the_pixels_in_memory_are_bounded_whatever_the_pictures(monkeypatch: pyt
 def test_a_batch_is_stored_in_few_transactions(django_assert_max_num_queries) -> None:
     few, many = add(4), add(12)  # the first four are the same ones
     with CaptureQueriesContext(connection) as told:
-        features.extract(few)
+        extraction.extract(few)
     with django_assert_max_num_queries(len(told)):
-        features.extract(many[4:])
+        extraction.extract(many[4:])
 
 
 def test_a_picture_that_one_method_cannot_do_stops_neither_the_others_nor_the_other_methods(
@@ -82,13 +82,13 @@ def test_a_picture_that_one_method_cannot_do_stops_neither_the_others_nor_the_ot
         return extract(self, pixels)
 
     monkeypatch.setattr(ColorHistogram, "extract", fussy)
-    features.extract(ids)
+    extraction.extract(ids)
     everything = {space: set(ids) for space in METHODS}
     assert stored() == everything | {"color": set(ids) - {ids[2]}}
     assert Extraction.objects.get().error == "ArithmeticError: odd colours"
-    assert features.pending("color") == 1
+    assert backlog.pending("color") == 1
     monkeypatch.undo()
-    features.extract(ids)
+    extraction.extract(ids)
     assert stored() == everything
     assert not Extraction.objects.exists()
 
@@ -96,7 +96,7 @@ def test_a_picture_that_one_method_cannot_do_stops_neither_the_others_nor_the_ot
 def test_a_file_that_cannot_be_read_stops_no_other() -> None:
     ids = add(3)
     default_storage.delete(Image.objects.get(pk=ids[1]).file_name)
-    features.extract(ids)
+    extraction.extract(ids)
     assert stored() == {space: {ids[0], ids[2]} for space in METHODS}
     assert list(Extraction.objects.values_list("pk", "tries")) == [(ids[1], 1)]
 
@@ -115,7 +115,7 @@ def test_a_model_that_goes_away_meanwhile_is_no_fault_of_the_pictures(
         return see(self, pictures)
 
     monkeypatch.setattr(NeuralFeatures, "extract_many", lose)
-    features.extract(ids)
+    extraction.extract(ids)
     assert not Extraction.objects.exists()
     assert stored() == {space: set() if space in {"neural", "semantic"} else set(ids) for space in METHODS}
 
@@ -123,7 +123,7 @@ def test_a_model_that_goes_away_meanwhile_is_no_fault_of_the_pictures(
 def test_what_does_not_fit_is_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = add(2)
     monkeypatch.setattr(ColorHistogram, "extract", lambda self, pixels: b"short")
-    features.extract(ids)
+    extraction.extract(ids)
     assert stored()["color"] == set()
     assert "no feature" in Extraction.objects.first().error
 
@@ -131,7 +131,7 @@ def test_what_does_not_fit_is_not_stored(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_both_networks_see_a_picture_in_one_run() -> None:
     """The stored features are those of each method alone."""
     ids = add(2)
-    features.extract(ids)
+    extraction.extract(ids)
     for space in METHODS:
         alone = get_method(space).extract(scene(0, (96, 64)))
         rows = get_method(space).rows([alone, bytes(Feature.objects.get(space=space, image_id=ids[0]).data)])
@@ -140,6 +140,6 @@ def test_both_networks_see_a_picture_in_one_run() -> None:
 
 def test_stored_features_come_in_the_order_they_are_asked_for() -> None:
     ids = add(5)
-    features.extract(ids)
+    extraction.extract(ids)
     asked = [ids[3], ids[0], 10**9, ids[4], ids[1]]
-    assert list(features.stored_of(asked, "color", get_method("color").version)) == [ids[3], ids[0], ids[4], ids[1]]
+    assert list(store.stored_of(asked, "color", get_method("color").version)) == [ids[3], ids[0], ids[4], ids[1]]

@@ -18,13 +18,16 @@ import pytest
 from django.utils import timezone
 
 from gallery.services import add_image
-from search import jobs, snapshots, tasks
-from search.engine import query_by_pixels, search
+from search import tasks
 from search.exceptions import SnapshotDamaged
-from search.features import extract
-from search.live import forget
+from search.features.extraction import extract
+from search.jobs import reindexing
 from search.methods import METHODS
 from search.models import Job, Snapshot, Space
+from search.retrieval.engine import search
+from search.retrieval.live import forget
+from search.retrieval.queries import query_by_pixels
+from search.snapshots import build
 from tests.drawings import encode, scene
 from tests.servers import Postgres, missing_programs, wait_until
 from tests.test_processes import Peer, Site, kill
@@ -97,9 +100,9 @@ def put(path: Path, data: bytes) -> None:
 def test_every_damage_is_noticed_and_the_snapshot_before_or_a_rebuild_serves(
     space: str, ids: list[int], settings
 ) -> None:
-    old = snapshots.build(space)
+    old = build.build(space)
     late = add(COUNT)
-    new = snapshots.build(space)
+    new = build.build(space)
     assert old
     assert new
     dice = random.Random(space)
@@ -109,15 +112,15 @@ def test_every_damage_is_noticed_and_the_snapshot_before_or_a_rebuild_serves(
         whole = path.read_bytes()
         put(path, damaged(whole, dice))
         with pytest.raises(SnapshotDamaged):
-            snapshots.load(new)
+            build.load(new)
         asked, right = dice.choice([(3, ids[3]), (COUNT, late)])
         key, skipped = first(asked, space)
         assert key == right
         assert "damaged" in skipped[space]
-        assert snapshots.newest_index(space)[1] == old
-        assert snapshots.due(space)
+        assert build.newest_index(space)[1] == old
+        assert build.due(space)
         if turn % 10 == 0:
-            assert snapshots.build(space)
+            assert build.build(space)
             assert first(asked, space) == (right, {})
             Snapshot.objects.filter(pk__gt=new.pk).delete()
             Space.objects.filter(pk=space).update(snapshot=new)
@@ -160,17 +163,17 @@ def small_disk(settings, tmp_path: Path) -> Iterator[Room]:
 
 
 def assert_a_full_disk_does_no_harm(space: str, ids: list[int], full: Room, root: Path) -> None:
-    good = snapshots.build(space)
+    good = build.build(space)
     late = add(COUNT)
     with full():
         with pytest.raises(OSError, match=NO_ROOM):
-            snapshots.build(space)
+            build.build(space)
         assert good
-        assert snapshots.newest_index(space)[1] == good
+        assert build.newest_index(space)[1] == good
         assert first(COUNT, space) == (late, {})
-    fresh = snapshots.build(space)
+    fresh = build.build(space)
     assert fresh
-    assert snapshots.load(fresh).keys().tolist() == [*ids, late]
+    assert build.load(fresh).keys().tolist() == [*ids, late]
     named = {Path(one.folder).name for one in Snapshot.objects.filter(space=space)}
     assert {path.name for path in (root / space).iterdir()} == named
 
@@ -186,7 +189,7 @@ def test_a_file_that_cannot_grow_stops_the_build_and_nothing_else(space: str, id
 
 
 def test_a_job_whose_snapshot_cannot_be_written_says_why(ids: list[int], settings) -> None:
-    job = jobs.start_job(spaces=["color"])
+    job = reindexing.start_job(spaces=["color"])
     settings.SNAPSHOT_ROOT.mkdir(exist_ok=True)
     (settings.SNAPSHOT_ROOT / "color").write_bytes(b"in the way")
     with pytest.raises(OSError, match="color"):
@@ -253,12 +256,12 @@ def test_of_two_machines_that_share_a_database_one_builds(tmp_path: Path, pictur
 
 def test_a_clock_that_is_put_back_delays_no_build_for_ever(ids: list[int]) -> None:
     """A snapshot that was made a day later than now is what the clock leaves."""
-    snapshots.build("phash")
+    build.build("phash")
     add(COUNT)
-    assert not snapshots.due("phash")
+    assert not build.due("phash")
     Snapshot.objects.update(created_at=timezone.now() + timedelta(days=1))
-    assert snapshots.due("phash")
-    fresh = snapshots.build("phash")
+    assert build.due("phash")
+    fresh = build.build("phash")
     assert fresh
     assert fresh.count == COUNT + 1
     assert Space.objects.get(pk="phash").snapshot == fresh

@@ -16,7 +16,7 @@ from pytest_django import Settings
 from urllib3.util import connection as urllib3_connection
 
 from gallery.exceptions import FetchFailed
-from gallery.fetching import fetch
+from gallery.url_fetch import fetch
 
 PUBLIC = "93.184.216.34"
 PICTURE = b"nine byte"

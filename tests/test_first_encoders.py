@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from imagesite import first_encoders
-from search.fetching.models import SILENT, Fetch
+from search.model_registry import defaults
+from search.model_registry.models import SILENT, Fetch
 
 pytestmark = pytest.mark.django_db
 State = Fetch.State
@@ -22,14 +22,14 @@ def nothing_there(settings, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("at_start", [False, True])
 def test_nothing_is_fetched_where_all_is_there(at_start: bool) -> None:
-    assert first_encoders.missing() == []
-    first_encoders.fetch_missing(at_start=at_start)
+    assert defaults.missing() == []
+    defaults.fetch_missing(at_start=at_start)
     assert not Fetch.objects.exists()
 
 
 def test_what_is_missing_or_damaged_is_asked_for_once(nothing_there) -> None:
     for _ in range(3):
-        first_encoders.fetch_missing()
+        defaults.fetch_missing()
     asked = Fetch.objects.values_list("name", "state").order_by("name")
     assert list(asked) == [("conse", State.QUEUED), ("efficientnet-lite0", State.QUEUED)]
 
@@ -42,15 +42,15 @@ def test_a_damaged_encoder_is_missing(settings, tmp_path: Path, encoders: Path) 
     file = settings.MODELS_ROOT / "efficientnet-lite0" / "image.onnx"
     whole = file.read_bytes()
     file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    assert first_encoders.missing() == ["efficientnet-lite0"]
+    assert defaults.missing() == ["efficientnet-lite0"]
 
 
 def test_what_failed_is_tried_again_only_when_a_worker_starts(nothing_there) -> None:
-    first_encoders.fetch_missing()
+    defaults.fetch_missing()
     Fetch.objects.update(state=State.FAILED)
-    first_encoders.fetch_missing()
+    defaults.fetch_missing()
     assert Fetch.objects.count() == 2
-    first_encoders.fetch_missing(at_start=True)
+    defaults.fetch_missing(at_start=True)
     assert Fetch.objects.filter(state=State.QUEUED).count() == 2
 
 
@@ -58,10 +58,10 @@ def test_what_failed_is_tried_again_only_when_a_worker_starts(nothing_there) -> 
 def test_what_was_cut_off_goes_on(settings, nothing_there, state: str) -> None:
     """Here the queue runs at once what it is given, and finds the encoder where the environment says."""
     settings.SEMANTIC_ENCODER = settings.NEURAL_ENCODER
-    first_encoders.fetch_missing()
+    defaults.fetch_missing()
     Fetch.objects.update(state=state)
-    first_encoders.fetch_missing()
+    defaults.fetch_missing()
     assert not Fetch.objects.filter(state=State.DONE).exists()
     Fetch.objects.update(updated_at=timezone.now() - SILENT - timedelta(seconds=1))
-    first_encoders.fetch_missing()
+    defaults.fetch_missing()
     assert Fetch.objects.filter(state=State.DONE).count() == 1

@@ -7,12 +7,16 @@ import pytest
 
 from gallery.models import Image
 from gallery.services import add_image, delete_images
-from search import features, snapshots
-from search.engine import query_by_image, query_by_pixels, search
-from search.features import NewFeature, extract, lacking, mark_stale, store
-from search.live import forget, live
+from search.features import backlog
+from search.features.backlog import lacking, mark_stale
+from search.features.extraction import extract
+from search.features.store import NewFeature, store
 from search.methods import METHODS, get_method
 from search.models import Extraction, Feature, Space
+from search.retrieval.engine import search
+from search.retrieval.live import forget, live
+from search.retrieval.queries import query_by_image, query_by_pixels
+from search.snapshots import build
 from tests.drawings import encode, scene
 
 pytestmark = pytest.mark.django_db
@@ -39,7 +43,7 @@ def test_a_picture_is_found_as_soon_as_its_feature_is_stored(space: str) -> None
 @pytest.mark.parametrize("space", METHODS)
 def test_it_is_found_in_a_snapshot_in_the_tail_and_in_both(space: str) -> None:
     first = [add(seed) for seed in range(4)]
-    snapshots.build(space)
+    build.build(space)
     forget()
     later = [add(seed) for seed in range(4, 8)]
     assert [found(seed, space)[0] for seed in range(8)] == first + later
@@ -50,27 +54,27 @@ def test_it_is_found_in_a_snapshot_in_the_tail_and_in_both(space: str) -> None:
 @pytest.mark.parametrize("space", METHODS)
 def test_a_deleted_picture_never_comes_back(space: str) -> None:
     ids = [add(seed) for seed in range(5)]
-    snapshots.build(space)
+    build.build(space)
     assert found(1, space)[0] == ids[1]
     delete_images(ids=[ids[1]])
     assert ids[1] not in found(1, space, limit=10)
     forget()
     assert ids[1] not in found(1, space, limit=10)
-    snapshots.build(space)
+    build.build(space)
     forget()
     assert sorted(found(1, space, limit=10)) == [ids[0], ids[2], ids[3], ids[4]]
 
 
 def test_many_deleted_rows_do_not_take_the_places_of_the_living() -> None:
     ids = [add(seed) for seed in range(40)]
-    snapshots.build("phash")
+    build.build("phash")
     delete_images(ids=ids[:35])
     assert sorted(found(3, limit=5)) == ids[35:]
 
 
 def test_a_feature_that_is_extracted_again_replaces_the_old_one() -> None:
     ids = [add(seed) for seed in range(3)]
-    snapshots.build("phash")
+    build.build("phash")
     other = get_method("phash").extract(scene(99, (200, 150)))
     mark_stale(["phash"], [ids[0]])
     store([NewFeature(ids[0], "phash", get_method("phash").version, other)])
@@ -110,12 +114,12 @@ def test_a_picture_whose_file_is_lost_does_not_stop_the_others_and_is_given_up_i
     from django.core.files.storage import default_storage
 
     default_storage.delete(lost_file)
-    for _ in range(features.MAX_TRIES):
+    for _ in range(backlog.MAX_TRIES):
         extract([lost.pk, kept.pk])
     assert Feature.objects.filter(image_id=kept.pk).count() == len(METHODS)
     assert "No such file" in Extraction.objects.get(pk=lost.pk).error
     assert not lacking(METHODS).exists()
-    assert features.pending("phash") == 0
+    assert backlog.pending("phash") == 0
     mark_stale(METHODS, [lost.pk])
     assert list(lacking(METHODS)) == [lost]
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from search.fusion import LEAST_DOUBT, Ranking, alone, fuse
+from search.retrieval.fusion import LEAST_DOUBT, Ranking, alone, fuse
 from search.types import Evidence
 
 

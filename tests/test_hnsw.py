@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from search.exceptions import SnapshotDamaged
-from search.indexes import hnsw
 from search.indexes.brute import BruteIndex
-from search.indexes.hnsw import GRAPH, SCAN_BELOW, HNSWIndex
-from search.indexes.hnsw_graph import SEARCH_WIDTH, GrowingGraph, SavedGraph
+from search.indexes.hnsw import index as hnsw_index
+from search.indexes.hnsw.graph import SEARCH_WIDTH, GrowingGraph, SavedGraph
+from search.indexes.hnsw.index import GRAPH, SCAN_BELOW, HNSWIndex
 from search.types import Features
 
 DIMENSION = 24
@@ -122,8 +122,8 @@ def test_nearly_all_of_what_is_allowed_and_near_is_found(
     share: float, scanned: bool, loaded: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not scanned:
-        monkeypatch.setattr(hnsw, "SCAN_ALLOWED", 0)
-        monkeypatch.setattr(hnsw, "SCAN_STEPS", 1)
+        monkeypatch.setattr(hnsw_index, "SCAN_ALLOWED", 0)
+        monkeypatch.setattr(hnsw_index, "SCAN_STEPS", 1)
     rows, keys = random_rows(8000), np.arange(8000)
     index = filled(rows)
     if loaded:
@@ -146,8 +146,8 @@ def test_allowed_keys_far_from_the_query_are_found_too() -> None:
     query = rows[0]
     far = np.sort(np.argsort(((rows - query) ** 2).sum(axis=1))[-3000:])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hnsw, "SCAN_ALLOWED", 0)
-        patch.setattr(hnsw, "SCAN_STEPS", 1)
+        patch.setattr(hnsw_index, "SCAN_ALLOWED", 0)
+        patch.setattr(hnsw_index, "SCAN_STEPS", 1)
         found = filled(rows).search(query, 10, far)
     assert len(found) == 10
     assert np.isin(found.keys, far).all()

@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from gallery.importing import AHEAD
+from gallery.imports.importing import AHEAD
 from gallery.models import Image
 from gallery.services import delete_images, trash_images
 from tests.drawings import encode, scene

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from search.exceptions import SnapshotDamaged
-from search.indexes.inverted import ENOUGH, GROWN, LARGEST, InvertedIndex
-from search.local import features, records
-from search.local.records import ROW, SIFT
-from search.local.vocabulary import SHIPPED, drawing, shipped
+from search.indexes.inverted.index import ENOUGH, GROWN, LARGEST, InvertedIndex
+from search.keypoints import codec, extraction
+from search.keypoints.codec import ROW, SIFT
+from search.keypoints.vocabulary import SHIPPED, drawing, shipped
 from search.types import Features
 from tests import records_of_points
 
@@ -20,7 +20,7 @@ from tests import records_of_points
 @cache
 def collection(count: int = 40) -> Features:
     """Rows of real records."""
-    return records.rows([features.extract(drawing(seed + 500)) for seed in range(count)])
+    return codec.rows([extraction.extract(drawing(seed + 500)) for seed in range(count)])
 
 
 def filled(rows: Features, trained: bool = False) -> InvertedIndex:
@@ -33,7 +33,7 @@ def filled(rows: Features, trained: bool = False) -> InvertedIndex:
 
 def halves(seed: int) -> Features:
     """A row of the left half of a picture of the collection."""
-    return records.rows([features.extract(drawing(seed + 500)[:, :200])])[0]
+    return codec.rows([extraction.extract(drawing(seed + 500)[:, :200])])[0]
 
 
 @pytest.mark.parametrize("trained", [False, True])
@@ -54,9 +54,9 @@ def test_a_keypoint_takes_at_most_15_bytes_in_memory(tmp_path: Path) -> None:
     index.save(tmp_path)
     vocabulary = sum((tmp_path / f"{name}.npy").stat().st_size for name in ("centres", "weights", "starts"))
     total = sum(path.stat().st_size for path in tmp_path.iterdir())
-    points = sum(records.count(row.tobytes()) for row in collection())
+    points = sum(codec.count(row.tobytes()) for row in collection())
     assert (total - vocabulary) / points < 15
-    assert 15 * records.MOST <= 6 * 1024
+    assert 15 * codec.MOST <= 6 * 1024
 
 
 def test_a_vocabulary_is_learned_from_the_collection_and_always_the_same() -> None:
@@ -125,7 +125,7 @@ def test_many_small_additions_are_as_one_large_one() -> None:
 
 
 def test_pictures_without_keypoints_are_kept_and_near_to_nothing() -> None:
-    flat = records.rows([features.extract(np.zeros((50, 50, 3), np.uint8))])
+    flat = codec.rows([extraction.extract(np.zeros((50, 50, 3), np.uint8))])
     index = filled(np.concatenate((collection()[:3], flat, flat)))
     assert len(index) == 5
     assert index.search(collection()[0], 5).distances.tolist()[-2:] == [1.0, 1.0]

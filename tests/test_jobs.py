@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from gallery.services import add_image
-from search import features, jobs
 from search.exceptions import UnknownSpace
+from search.features import backlog
+from search.jobs import reindexing
 from search.methods import METHODS, get_method
 from search.models import Extraction, Feature, Job, Snapshot, Space
 from tests.drawings import encode, scene
@@ -21,7 +22,7 @@ def add(count: int) -> list[int]:
 
 def test_reindexing_extracts_what_is_missing_and_builds_every_index(worker: Worker) -> None:
     ids = add(5)
-    job = jobs.start_job(spaces=[])
+    job = reindexing.start_job(spaces=[])
     assert (job.state, job.spaces) == ("queued", list(METHODS))
     worker()
     job.refresh_from_db()
@@ -35,8 +36,8 @@ def test_force_extracts_again_what_is_there_and_numbers_only_what_changed(worker
     ids = add(3)
     worker()
     Feature.objects.filter(space="phash", image_id=ids[0]).update(data=bytes(128))
-    job = jobs.start_job(spaces=["phash"], force=True)
-    assert features.pending("phash") == 0
+    job = reindexing.start_job(spaces=["phash"], force=True)
+    assert backlog.pending("phash") == 0
     worker()
     job.refresh_from_db()
     assert (job.state, job.total) == ("done", 3)
@@ -48,7 +49,7 @@ def test_force_extracts_again_what_is_there_and_numbers_only_what_changed(worker
 
 def test_an_unknown_space_starts_no_job() -> None:
     with pytest.raises(UnknownSpace, match="phash"):
-        jobs.start_job(spaces=["smell"])
+        reindexing.start_job(spaces=["smell"])
     assert not Job.objects.exists()
 
 
@@ -58,7 +59,7 @@ def test_a_failing_job_says_why(worker: Worker, settings, monkeypatch: pytest.Mo
     add(1)
     worker()
     monkeypatch.setattr(type(get_method("phash")), "index", "nonsense")
-    job = jobs.start_job(spaces=["phash"])
+    job = reindexing.start_job(spaces=["phash"])
     with pytest.raises(UnknownSpace):
         tasks.advance_job(job.pk)
     job.refresh_from_db()
@@ -71,21 +72,21 @@ def test_a_sweep_leaves_alone_what_is_under_way_and_takes_it_again_at_a_start(
 ) -> None:
     ids = add(3)
     assert Extraction.objects.count() == 3
-    assert jobs.sweep_missing() == 0
+    assert reindexing.sweep_missing() == 0
     with django_capture_on_commit_callbacks() as queued:
-        assert jobs.sweep_missing(at_once=True) == len(ids)
+        assert reindexing.sweep_missing(at_once=True) == len(ids)
     assert len(queued) == 1
 
 
 def test_a_sweep_strikes_off_what_was_asked_for_when_it_was_just_done(worker: Worker, settings) -> None:
     ids = add(2)
     worker()
-    features.note_enqueued(ids)
-    jobs.sweep_missing()
+    backlog.note_enqueued(ids)
+    reindexing.sweep_missing()
     assert Extraction.objects.count() == 2, "somebody may be at it"
     settings.TASK_LOST_SECONDS = 0
-    features.note_enqueued([10**6])  # deleted since
-    jobs.sweep_missing()
+    backlog.note_enqueued([10**6])  # deleted since
+    reindexing.sweep_missing()
     assert not Extraction.objects.exists()
 
 
@@ -93,12 +94,12 @@ def test_a_picture_that_was_tried_before_goes_alone(django_capture_on_commit_cal
     ids = add(4)
     Extraction.objects.filter(pk__in=ids[:2]).update(tries=1)
     with django_capture_on_commit_callbacks() as queued:
-        jobs.sweep_missing(at_once=True)
+        reindexing.sweep_missing(at_once=True)
     assert len(queued) == 3
 
 
 def test_the_queue_is_not_flooded(monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks) -> None:
-    monkeypatch.setattr(jobs, "MOST_QUEUED", 4)
+    monkeypatch.setattr(reindexing, "MOST_QUEUED", 4)
     with django_capture_on_commit_callbacks() as queued:
         add(6)
     assert len(queued) == 4
@@ -106,7 +107,7 @@ def test_the_queue_is_not_flooded(monkeypatch: pytest.MonkeyPatch, django_captur
 
 def test_a_picture_that_kills_every_worker_is_given_up(worker: Worker) -> None:
     ids = add(2)
-    Extraction.objects.filter(pk=ids[0]).update(tries=features.MAX_TRIES, error="killed")
+    Extraction.objects.filter(pk=ids[0]).update(tries=backlog.MAX_TRIES, error="killed")
     worker()
-    assert features.pending("phash") == 0
+    assert backlog.pending("phash") == 0
     assert set(Feature.objects.values_list("image_id", flat=True)) == {ids[1]}

@@ -14,13 +14,14 @@ from django.conf import settings as site
 from django.utils import translation
 
 from gallery.models import Album, Image
-from gallery.paging import SORTS, images
-from imagesite import texts
-from search import drawings, engine, evidence
+from gallery.web import i18n
+from gallery.web.paging import SORTS, images
 from search.duplicates import compare_views, models, pairs
-from search.forms import METHOD_CHOICES
-from search.searches import NO_MODEL
+from search.explain import drawing, evidence
+from search.retrieval import engine, queries
+from search.retrieval.queries import NO_MODEL
 from search.templatetags.likeness import PARTS
+from search.web.forms import METHOD_CHOICES
 from tests.visitors import add, as_editor, text, upload
 
 ROOT = Path(site.BASE_DIR)
@@ -84,33 +85,33 @@ def labels():
     yield from (turn.capitalize() for turn, _ in pairs.TURNS if turn)
     yield from evidence.FORMS
     yield from (
-        label for label, _ in drawings._bits({"query": "0", "image": "1", "differing": 1, "form": ""})["squares"]
+        label for label, _ in drawing._bits({"query": "0", "image": "1", "differing": 1, "form": ""})["squares"]
     )
-    yield from (engine.FAILED, engine.AT_WORK, NO_MODEL)
+    yield from (engine.FAILED, queries.AT_WORK, NO_MODEL)
 
 
 @pytest.mark.parametrize("label", sorted(set(labels())))
 def test_what_code_without_django_says_is_listed(label):
     with translation.override("ru"):
-        assert CYRILLIC.search(texts.told(label))
+        assert CYRILLIC.search(i18n.told(label))
 
 
 def test_a_finished_sentence_is_told_in_russian_with_its_numbers():
     with translation.override("ru"):
-        said = texts.told("The file has 60,000,000 bytes; at most 50,000,000 are taken.")
+        said = i18n.told("The file has 60,000,000 bytes; at most 50,000,000 are taken.")
         assert "60,000,000" in said
         assert CYRILLIC.match(said)
-        assert texts.told("Crop, 40% of it, turned by 180°") == "Кадр, 40% целого, повёрнута на 180°"
-        assert texts.told("Said by nobody") == "Said by nobody"
-    assert texts.told("Recompressed") == "Recompressed"
+        assert i18n.told("Crop, 40% of it, turned by 180°") == "Кадр, 40% целого, повёрнута на 180°"
+        assert i18n.told("Said by nobody") == "Said by nobody"
+    assert i18n.told("Recompressed") == "Recompressed"
 
 
 def test_scripts_say_what_is_listed_and_nothing_else():
     quoted = r'"((?:[^"\\]|\\.)+)"'
     said = set(re.findall(rf"\btold\({quoted}", SCRIPTS))
     counted = {plural for _, plural in re.findall(rf"\bcounted\({quoted}, {quoted}", SCRIPTS)}
-    assert said == set(texts.IN_SCRIPTS)
-    assert counted == set(texts.COUNTED_IN_SCRIPTS)
+    assert said == set(i18n.IN_SCRIPTS)
+    assert counted == set(i18n.COUNTED_IN_SCRIPTS)
 
 
 @pytest.mark.django_db

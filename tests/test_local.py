@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from benchmarks.edits import EDITS
 from gallery.decoding import decode
 from search.exceptions import SpaceUnavailable
-from search.local import features, records
-from search.local.placement import Placement, matched, placement
-from search.local.records import MOST, ORB, SIFT, unpack
+from search.keypoints import codec, extraction
+from search.keypoints.codec import MOST, ORB, SIFT, unpack
+from search.keypoints.localization import Placement, matched, placement
 from search.methods.base import Verified
 from search.methods.local import KINDS, LocalFeatures, OrbFeatures
 from search.types import Pixels
@@ -48,20 +48,20 @@ def lies(query: Pixels, candidate: Pixels, method: LocalFeatures = local) -> Pla
 
 @KIND_NAMES
 def test_a_record_takes_at_most_36_kilobytes(kind: int) -> None:
-    record = features.extract(np.random.default_rng(0).integers(0, 256, (700, 900, 3), np.uint8), kind)
-    assert records.count(record) == MOST
+    record = extraction.extract(np.random.default_rng(0).integers(0, 256, (700, 900, 3), np.uint8), kind)
+    assert codec.count(record) == MOST
     assert len(record) <= 36 * 1024
-    assert records.fits(record)
+    assert codec.fits(record)
 
 
 @KIND_NAMES
 def test_extraction_is_repeatable(kind: int) -> None:
-    assert features.extract(picture(1), kind) == features.extract(picture(1), kind)
+    assert extraction.extract(picture(1), kind) == extraction.extract(picture(1), kind)
 
 
 @KIND_NAMES
 def test_keypoints_lie_in_the_working_picture(kind: int) -> None:
-    found = unpack(features.extract(picture(2, (900, 500)), kind))
+    found = unpack(extraction.extract(picture(2, (900, 500)), kind))
     assert (found.width, found.height) == (600, 333)
     assert (found.points >= 0).all()
     assert (found.points < (found.width, found.height)).all()
@@ -69,16 +69,16 @@ def test_keypoints_lie_in_the_working_picture(kind: int) -> None:
 
 
 def test_small_pictures_are_made_larger() -> None:
-    found = unpack(features.extract(picture(2, (64, 48))))
+    found = unpack(extraction.extract(picture(2, (64, 48))))
     assert (found.width, found.height) == (320, 240)
 
 
 @KIND_NAMES
 @pytest.mark.parametrize("size", [(1, 1), (5, 3000), (3000, 1), (400, 400)])
 def test_flat_and_thin_pictures_have_no_keypoints(size: tuple[int, int], kind: int) -> None:
-    record = features.extract(np.full((*size, 3), 90, np.uint8), kind)
-    assert records.count(record) == 0
-    assert records.fits(record)
+    record = extraction.extract(np.full((*size, 3), 90, np.uint8), kind)
+    assert codec.count(record) == 0
+    assert codec.fits(record)
 
 
 def test_a_query_without_keypoints_says_so() -> None:
@@ -93,14 +93,14 @@ def test_keypoints_are_spread_over_the_picture() -> None:
     pixels[:, :200] = np.random.default_rng(0).integers(0, 256, (400, 200, 3), np.uint8)
     faint = cv2.resize(np.random.default_rng(1).integers(108, 148, (50, 25), np.uint8), (200, 400))
     pixels[:, 200:] = faint[..., np.newaxis]
-    found = unpack(features.extract(pixels))
+    found = unpack(extraction.extract(pixels))
     assert np.count_nonzero(found.points[:, 0] > 205) > MOST / 4
 
 
 @KIND_NAMES
 def test_the_mirrored_record_is_that_of_the_mirrored_picture(kind: int) -> None:
-    turned = unpack(records.mirrored(features.extract(picture(3), kind)))
-    true = unpack(features.extract(picture(3)[:, ::-1], kind))
+    turned = unpack(codec.mirrored(extraction.extract(picture(3), kind)))
+    true = unpack(extraction.extract(picture(3)[:, ::-1], kind))
     products = turned.vectors @ true.vectors.T
     nearest = products.argmax(axis=1)
     same = np.abs(turned.points - true.points[nearest]).max(axis=1) < 2
@@ -111,8 +111,8 @@ def test_the_mirrored_record_is_that_of_the_mirrored_picture(kind: int) -> None:
 
 @KIND_NAMES
 def test_mirroring_twice_changes_nothing(kind: int) -> None:
-    record = features.extract(picture(3), kind)
-    assert records.mirrored(records.mirrored(record)) == record
+    record = extraction.extract(picture(3), kind)
+    assert codec.mirrored(codec.mirrored(record)) == record
 
 
 def test_what_is_no_record_does_not_fit() -> None:

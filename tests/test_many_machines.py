@@ -16,12 +16,16 @@ from gallery.models import Image
 from gallery.s3 import BriefS3Storage
 from gallery.services import add_image
 from imagesite.cache import ForgivingRedisCache
-from search import features, jobs, pruning, snapshots, tasks
-from search.engine import query_by_pixels, search
+from search import tasks
 from search.exceptions import SnapshotDamaged, SpaceUnavailable
-from search.features import extract
-from search.live import forget, live
+from search.features import backlog
+from search.features.extraction import extract
+from search.jobs import reindexing
 from search.models import Extraction, Snapshot
+from search.retrieval.engine import search
+from search.retrieval.live import forget, live
+from search.retrieval.queries import query_by_pixels
+from search.snapshots import build, retention
 from tests.api_clients import error_of, picture, writer
 from tests.drawings import encode, scene
 
@@ -70,7 +74,7 @@ def nearest(seed: int) -> int:
 def test_what_one_machine_builds_another_loads(machine) -> None:
     machine("one")
     ids = [add(seed) for seed in range(4)]
-    made = snapshots.build(SPACE)
+    made = build.build(SPACE)
     assert made
     other = machine("other")
     view = live(SPACE).view()
@@ -78,7 +82,7 @@ def test_what_one_machine_builds_another_loads(machine) -> None:
     assert (other / made.folder / "meta.json").is_file()
     assert nearest(2) == ids[2]
     add(9)
-    assert snapshots.build(SPACE)  # on top of the other's
+    assert build.build(SPACE)  # on top of the other's
     machine("one")
     assert len(live(SPACE).view().index_keys) == 5
 
@@ -86,25 +90,25 @@ def test_what_one_machine_builds_another_loads(machine) -> None:
 def test_a_copy_that_is_damaged_here_is_fetched_again(machine) -> None:
     root = machine("one")
     add(1)
-    made = snapshots.build(SPACE)
+    made = build.build(SPACE)
     assert made
     for path in (root / made.folder).iterdir():
         path.write_bytes(b"nonsense")
-    assert len(snapshots.load(made)) == 1
-    assert snapshots.load(made)
+    assert len(build.load(made)) == 1
+    assert build.load(made)
     assert Snapshot.objects.get(pk=made.pk).problem == ""
 
 
 def test_what_is_damaged_everywhere_is_told(machine) -> None:
     machine("one")
     add(1)
-    made = snapshots.build(SPACE)
+    made = build.build(SPACE)
     assert made
     machine("other")
     name = f"{made.folder}/meta.json"
     storages["snapshots"].delete(name)
     with pytest.raises(SnapshotDamaged):
-        snapshots.load(made)
+        build.load(made)
     forget()
     assert "damaged" in live(SPACE).view().problem
 
@@ -112,19 +116,19 @@ def test_what_is_damaged_everywhere_is_told(machine) -> None:
 def test_a_storage_that_is_away_spoils_no_snapshot(machine, away) -> None:
     machine("one")
     add(1)
-    made = snapshots.build(SPACE)
+    made = build.build(SPACE)
     assert made
     machine("other")
     away("snapshots")
     with pytest.raises(SpaceUnavailable, match="does not answer"):
-        snapshots.load(made)
+        build.load(made)
     assert "does not answer" in search(query_by_pixels(scene(1), SPACE), method=SPACE).skipped[SPACE]
     assert Snapshot.objects.get(pk=made.pk).problem == ""
     root = machine("one")
     assert live(SPACE).view().problem == ""  # it has a copy
     add(2)
     with pytest.raises(SpaceUnavailable):
-        snapshots.build(SPACE)
+        build.build(SPACE)
     assert [path.name for path in (root / SPACE).iterdir()] == [Path(made.folder).name]
 
 
@@ -132,28 +136,28 @@ def test_what_nobody_needs_goes_everywhere(machine, settings, tmp_path: Path) ->
     settings.SNAPSHOTS_KEPT = 1
     machine("one")
     add(1)
-    assert snapshots.build(SPACE)
+    assert build.build(SPACE)
     other = machine("other")
     live(SPACE).view()
     machine("one")
     add(2)
-    made = snapshots.build(SPACE)
+    made = build.build(SPACE)
     assert made
     left = [Path(made.folder).name]
     assert [path.name for path in (tmp_path / "shared" / SPACE).iterdir() if any(path.iterdir())] == left
     machine("other")
     live(SPACE).view()
-    pruning.drop_here(SPACE)
+    retention.drop_here(SPACE)
     assert [path.name for path in (other / SPACE).iterdir()] == left
 
 
 def test_a_picture_is_not_to_blame_for_a_storage_that_is_away(away) -> None:
     ids = [add_image(data=encode(scene(seed, (80, 60)), "PNG")).image.pk for seed in range(2)]
     away("default")
-    for _ in range(features.MAX_TRIES + 1):
+    for _ in range(backlog.MAX_TRIES + 1):
         extract(ids)
     assert set(Extraction.objects.values_list("tries", flat=True)) == {0}
-    assert features.pending("phash") == 2
+    assert backlog.pending("phash") == 2
 
 
 def test_s3_is_asked_as_was_set_but_not_waited_for_as_long_as_boto_would() -> None:
@@ -177,9 +181,9 @@ def test_without_a_database_the_answer_is_503(monkeypatch: pytest.MonkeyPatch) -
     def gone(*_: object, **__: object) -> None:
         raise OperationalError("the connection is lost")
 
-    monkeypatch.setattr("gallery.paging.page_of", gone)
+    monkeypatch.setattr("gallery.web.paging.page_of", gone)
     monkeypatch.setattr("gallery.views.page_of", gone)
-    monkeypatch.setattr("search.spaces.row_of", gone)
+    monkeypatch.setattr("search.features.versions.row_of", gone)
     visitor = Client(raise_request_exception=False)
     answer, page = visitor.get("/api/images/"), visitor.get("/")
     assert error_of(answer, 503)["code"] == "unavailable"
@@ -194,14 +198,14 @@ def test_what_could_not_be_queued_is_asked_for_by_the_next_sweep(
     def refuse(*_: object) -> None:
         raise NoBroker("no broker")
 
-    monkeypatch.setattr(jobs, "_silent_until", 0.0)  # and put back afterwards
+    monkeypatch.setattr(reindexing, "_silent_until", 0.0)  # and put back afterwards
     with monkeypatch.context() as without_broker, django_capture_on_commit_callbacks(execute=True):
         without_broker.setattr(tasks.extract, "delay", refuse)
         add_image(data=encode(scene(1, (80, 60)), "PNG"))
-    monkeypatch.setattr(jobs, "_silent_until", 0.0)
+    monkeypatch.setattr(reindexing, "_silent_until", 0.0)
     with django_capture_on_commit_callbacks(execute=True):
-        assert jobs.sweep_missing() == 1
-    assert features.pending("phash") == 0
+        assert reindexing.sweep_missing() == 1
+    assert backlog.pending("phash") == 0
 
 
 def test_a_cache_that_is_away_is_empty() -> None:

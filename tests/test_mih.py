@@ -10,9 +10,9 @@ import pytest
 
 from search.exceptions import SnapshotDamaged
 from search.indexes.brute import BruteIndex
-from search.indexes.mih import RECENT, MIHIndex
-from search.indexes.mih_search import nearest, within
-from search.indexes.mih_tables import WIDTH, cut, merge_into
+from search.indexes.mih.index import RECENT, MIHIndex
+from search.indexes.mih.search import nearest, within
+from search.indexes.mih.tables import WIDTH, cut, merge_into
 from search.types import Features
 
 

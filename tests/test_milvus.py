@@ -10,17 +10,21 @@ from django.core.checks import run_checks
 from django.test import Client
 
 from gallery.services import add_image, delete_images
-from search import history, jobs, snapshots, tasks
-from search.engine import query_by_pixels, search
+from search import tasks
 from search.exceptions import SearchError
-from search.features import extract
+from search.features import changelog
+from search.features.extraction import extract
 from search.indexes.brute import BruteIndex
-from search.indexes.milvus import MilvusIndex
-from search.indexes.milvus_rows import drop, names
-from search.live import forget, live
+from search.indexes.milvus.index import MilvusIndex
+from search.indexes.milvus.rows import drop, names
+from search.jobs import reindexing
 from search.methods import METHODS, get_method
 from search.models import Commit, Job, Space
-from search.shared_rows import note_moment
+from search.retrieval.engine import search
+from search.retrieval.live import forget, live
+from search.retrieval.queries import query_by_pixels
+from search.snapshots import build
+from search.snapshots.shared import note_moment
 from tests.drawings import encode, scene
 from tests.milvus_server import MilvusServer, missing_milvus
 from tests.servers import wait_until
@@ -65,10 +69,10 @@ def answers() -> bool:
 def run_ahead() -> None:
     """What a worker has done when it is killed before the snapshot is written."""
     method = get_method(SPACE)
-    index, base, _ = snapshots.newest_index(SPACE)
+    index, base, _ = build.newest_index(SPACE)
     note_moment(index, Space.objects.get(pk=SPACE).moment)
-    for chunk in history.changes(SPACE, method.version, base.sequence if base else 0):
-        history.apply(index, SPACE, method, chunk)
+    for chunk in changelog.changes(SPACE, method.version, base.sequence if base else 0):
+        changelog.apply(index, SPACE, method, chunk)
 
 
 def test_hashes_are_found_exactly_and_in_the_order_of_their_keys(milvus_at_once: None) -> None:
@@ -112,9 +116,9 @@ def test_spaces_whose_metric_milvus_does_not_know_stay_embedded(settings) -> Non
     settings.INDEX_BACKEND = "milvus"
     for space in METHODS:
         known = get_method(space).metric in MilvusIndex.metrics
-        assert (snapshots.index_name(space) == "milvus") == known
+        assert (build.index_name(space) == "milvus") == known
     settings.SPACE_INDEXES = {SPACE: "mih"}
-    assert snapshots.index_name(SPACE) == "mih"
+    assert build.index_name(SPACE) == "mih"
 
 
 @pytest.mark.parametrize(
@@ -129,14 +133,14 @@ def test_wrong_settings_are_told_at_start(name: str, value: str, check: str, set
 def test_pictures_are_found_from_the_moment_they_are_stored_and_gone_when_deleted(site: None) -> None:
     ids = [add(seed) for seed in range(6)]
     assert [found(seed) for seed in range(6)] == [[one] for one in ids]
-    snapshots.build(SPACE)
+    build.build(SPACE)
     forget()
     assert len(live(SPACE).view().tail) == 0
     assert [found(seed) for seed in range(6)] == [[one] for one in ids]
     delete_images(ids=ids[:2])
     new = add(7)
     assert [found(seed) for seed in (0, 1, 2, 7)] == [[], [], [ids[2]], [new]]
-    snapshots.build(SPACE)
+    build.build(SPACE)
     forget()
     assert [found(seed) for seed in (0, 1, 2, 7)] == [[], [], [ids[2]], [new]]
     assert len(names(SPACE)) == 1
@@ -144,7 +148,7 @@ def test_pictures_are_found_from_the_moment_they_are_stored_and_gone_when_delete
 
 def test_a_search_does_not_read_all_keys(site: None, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [add(seed) for seed in range(3)]
-    snapshots.build(SPACE)
+    build.build(SPACE)
     forget()
     monkeypatch.setattr(MilvusIndex, "keys", lambda _: pytest.fail("all keys are read"))
     assert [found(seed) for seed in range(3)] == [[one] for one in ids]
@@ -152,7 +156,7 @@ def test_a_search_does_not_read_all_keys(site: None, monkeypatch: pytest.MonkeyP
 
 def test_a_worker_that_is_killed_in_the_middle_leaves_right_answers(site: None) -> None:
     ids = [add(seed) for seed in range(4)]
-    snapshots.build(SPACE)
+    build.build(SPACE)
     old = live(SPACE).view()
     delete_images(ids=ids[:1])
     new = add(9)
@@ -162,7 +166,7 @@ def test_a_worker_that_is_killed_in_the_middle_leaves_right_answers(site: None) 
         forget()
     delete_images(ids=[new])
     assert found(9) == []
-    snapshot = snapshots.build(SPACE)
+    snapshot = build.build(SPACE)
     forget()
     assert snapshot
     assert snapshot.count == 3
@@ -172,7 +176,7 @@ def test_a_worker_that_is_killed_in_the_middle_leaves_right_answers(site: None) 
 
 def test_rows_of_a_history_that_was_put_back_are_not_used(site: None) -> None:
     ids = [add(seed) for seed in range(3)]
-    snapshots.build(SPACE)
+    build.build(SPACE)
     before = names(SPACE)
     lost = add(5)
     run_ahead()
@@ -183,7 +187,7 @@ def test_rows_of_a_history_that_was_put_back_are_not_used(site: None) -> None:
     delete_images(ids=[lost])
     forget()
     assert live(SPACE).view().keys().tolist() == ids
-    snapshots.build(SPACE)
+    build.build(SPACE)
     forget()
     assert live(SPACE).view().keys().tolist() == ids
     assert len(names(SPACE)) == 1
@@ -192,29 +196,29 @@ def test_rows_of_a_history_that_was_put_back_are_not_used(site: None) -> None:
 
 def test_rows_that_milvus_has_lost_are_put_back(site: None) -> None:
     ids = [add(seed) for seed in range(3)]
-    snapshots.build(SPACE)
-    assert not snapshots.due(SPACE)
+    build.build(SPACE)
+    assert not build.due(SPACE)
     for name in names(SPACE):
         drop(name)
     assert SPACE in search(query_by_pixels(scene(0), SPACE), method=SPACE).skipped
-    assert snapshots.due(SPACE)
-    assert snapshots.build(SPACE)
+    assert build.due(SPACE)
+    assert build.build(SPACE)
     forget()
     assert [found(seed) for seed in range(3)] == [[one] for one in ids]
 
 
 def test_there_is_no_way_back_to_an_older_state_of_the_same_rows(site: None) -> None:
     add(1)
-    snapshots.build(SPACE)
+    build.build(SPACE)
     add(2)
-    snapshots.build(SPACE)
+    build.build(SPACE)
     with pytest.raises(SearchError, match="no earlier snapshot"):
-        snapshots.rollback(SPACE, "a test")
+        build.rollback(SPACE, "a test")
 
 
 def test_a_server_that_is_killed_costs_answers_but_no_picture(own_server: MilvusServer) -> None:
     ids = [add(seed) for seed in range(4)]
-    snapshots.build(SPACE)
+    build.build(SPACE)
     delete_images(ids=ids[:1])
     run_ahead()
     own_server.kill()
@@ -227,20 +231,20 @@ def test_a_server_that_is_killed_costs_answers_but_no_picture(own_server: Milvus
     new = add(9)
     delete_images(ids=[ids[1]])
     with pytest.raises(SearchError, match="does not answer"):
-        snapshots.build(SPACE)
-    job = jobs.start_job(spaces=[SPACE, "local"])
+        build.build(SPACE)
+    job = reindexing.start_job(spaces=[SPACE, "local"])
     tasks.advance_job(job.pk)
     job.refresh_from_db()
     assert (job.state, job.stage) == (Job.State.RUNNING, "waiting")
     assert "does not answer" in job.error
-    assert not snapshots.behind("local")
+    assert not build.behind("local")
     own_server.start()
     wait_until(answers, 60, "Milvus' recovery")
     assert [found(seed) for seed in (0, 1, 2, 3, 9)] == [[], [], [ids[2]], [ids[3]], [new]]
     tasks.advance_job(job.pk)
     job.refresh_from_db()
     assert (job.state, job.error) == (Job.State.DONE, "")
-    assert not snapshots.behind(SPACE)
+    assert not build.behind(SPACE)
     forget()
     assert live(SPACE).view().keys().tolist() == [ids[2], ids[3], new]
     assert [found(seed) for seed in (0, 1, 2, 3, 9)] == [[], [], [ids[2]], [ids[3]], [new]]

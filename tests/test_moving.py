@@ -23,17 +23,19 @@ from django.core.management import CommandError, call_command
 from gallery.models import Album, Image
 from gallery.selection import add_to_album
 from gallery.services import add_image, delete_images, purge_trash, trash_images
-from search import features, tasks
+from search import tasks
 from search.duplicates.models import Verdict
 from search.duplicates.services import say_apart
-from search.engine import query_by_image, search
-from search.live import forget
+from search.features import backlog, extraction, store
 from search.methods import METHODS, get_method
 from search.models import Extraction, Feature
-from search.moving.arrays import Reader, Writer
-from search.moving.collection import time_in
-from search.moving.exceptions import Damaged
-from search.moving.records import opened, sealed
+from search.retrieval.engine import search
+from search.retrieval.live import forget
+from search.retrieval.queries import query_by_image
+from search.transfer.arrays import Reader, Writer
+from search.transfer.collection import time_in
+from search.transfer.exceptions import Damaged
+from search.transfer.records import opened, sealed
 from tests.drawings import encode, scene
 from tests.servers import wait_until
 from tests.test_processes import Site
@@ -96,7 +98,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("a feature was computed again")
 
-    monkeypatch.setattr(features, "extract", refuse)
+    monkeypatch.setattr(extraction, "extract", refuse)
     monkeypatch.setattr(tasks.extract, "delay", refuse)
     for name in METHODS:
         monkeypatch.setattr(type(get_method(name)), "extract_many", refuse)
@@ -114,8 +116,8 @@ def test_all_comes_back_and_nothing_is_computed(
     assert said.startswith(
         f"{COUNT} pictures added, 0 there already, {COUNT * len(METHODS)} features taken, 0 pictures"
     )
-    assert all(features.pending(space) == 0 for space in METHODS)
-    assert not features.lacking(METHODS, thumbnails=True).exists()
+    assert all(backlog.pending(space) == 0 for space in METHODS)
+    assert not backlog.lacking(METHODS, thumbnails=True).exists()
     assert not Extraction.objects.exists()
     assert answers() == before
     for old in collection:
@@ -148,7 +150,7 @@ def test_others_can_read_it(collection: list[Image], tmp_path: Path) -> None:
             stored = [rows[begin:end].tobytes() for begin, end in pairwise(offsets)]
         else:
             stored = [row.tobytes() for row in rows]
-        known = features.stored_of([int(key) for key, _, _ in pictures], one["space"], method.version)
+        known = store.stored_of([int(key) for key, _, _ in pictures], one["space"], method.version)
         assert stored == [known[int(key)] for key, _, _ in pictures]
         assert rows.dtype == np.dtype(method.stored)
 
@@ -184,8 +186,8 @@ def test_what_is_damaged_is_left_out_and_told(collection: list[Image], tmp_path:
     ):
         assert told in said.getvalue()
     assert sorted(Image.objects.values_list("title", flat=True)) == ["№ 3", "№ 4", "№ 5"]
-    assert features.pending("neural") == features.pending("color") == 1
-    assert features.pending("phash") == 0
+    assert backlog.pending("neural") == backlog.pending("color") == 1
+    assert backlog.pending("phash") == 0
     worker()
     left = {image.sha256 for image in Image.objects.all()}
     assert all(found == [pair for pair in before[name] if pair[0] in left] for name, found in answers().items()), (
@@ -200,10 +202,10 @@ def test_features_of_another_version_are_left_to_the_workers(
     empty_the_site()
     settings.LOCAL_FEATURES = "orb"
     assert "local: no features of orb:1 came along; workers compute them." in run("import", tmp_path / "out")
-    assert features.pending("local") == COUNT
-    assert features.pending("phash") == 0
+    assert backlog.pending("local") == COUNT
+    assert backlog.pending("phash") == 0
     worker()
-    assert features.pending("local") == 0
+    assert backlog.pending("local") == 0
 
 
 def test_features_of_a_space_without_its_model_are_told_and_come_when_it_is_there(
@@ -215,7 +217,7 @@ def test_features_of_a_space_without_its_model_are_told_and_come_when_it_is_ther
     assert "neural: its model is not here" in run("import", tmp_path / "out")
     settings.MODELS_ROOT = models
     run("import", tmp_path / "out")
-    assert features.pending("neural") == 0
+    assert backlog.pending("neural") == 0
 
 
 @pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2020-01-01T00:00:00"])
@@ -233,7 +235,7 @@ def test_numbers_that_are_no_feature_never_come_near_an_index(collection: list[I
     empty_the_site()
     with pytest.raises(CommandError, match="1 damaged"):
         run("import", tmp_path / "out")
-    assert features.pending("neural") == 1
+    assert backlog.pending("neural") == 1
 
 
 def test_an_export_says_what_it_leaves_out(collection: list[Image], tmp_path: Path) -> None:

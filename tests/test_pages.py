@@ -9,9 +9,9 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from gallery.models import Image
-from gallery.paging import PAGE_SIZE
 from gallery.services import delete_images, update_image
 from gallery.templatetags.pictures import ratio_rules
+from gallery.web.paging import PAGE_SIZE
 from tests.drawings import encode, scene
 from tests.visitors import add, as_editor, copy, links, text, upload
 
@@ -252,7 +252,7 @@ def test_pages_for_bad_times_need_no_request(template):
 def test_downloads_that_visitors_ask_for_are_counted(client, monkeypatch):
     from django.core.cache import cache
 
-    from search.throttles import FetchThrottle
+    from search.web.throttles import FetchThrottle
 
     cache.clear()
     monkeypatch.setitem(FetchThrottle.THROTTLE_RATES, "fetch", "2/min")

@@ -14,8 +14,8 @@ from django.test.utils import CaptureQueriesContext
 
 from gallery import selection
 from gallery.models import Album, Image, Tag
-from gallery.paging import PAGE_SIZE, images, page_of
 from gallery.services import update_image
+from gallery.web.paging import PAGE_SIZE, images, page_of
 from tests.visitors import add, as_editor, links, text
 
 pytestmark = pytest.mark.django_db
@@ -243,7 +243,7 @@ def test_counts_are_kept_only_where_counting_takes_long(client, monkeypatch, qui
 
 
 def test_a_tag_s_pages_go_on_in_every_order(client, monkeypatch):
-    monkeypatch.setattr("gallery.paging.page_of.__defaults__", ("", 2))
+    monkeypatch.setattr("gallery.web.paging.page_of.__defaults__", ("", 2))
     added = [add(seed, title=f"{seed % 2}", tags=["odd" if seed % 2 else "even"]).pk for seed in range(1, 8)]
     by_order = {"newest": added[::-2], "oldest": added[::2], "title": added[::-2], "size": None}
     for order, expected in by_order.items():

@@ -13,10 +13,10 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image as Pillow
 
-from search import searches
-from search.queries.models import Kept
-from search.queries.tasks import forget_expired
-from search.throttles import KeepThrottle
+from search.query_uploads import services
+from search.query_uploads.models import Kept
+from search.query_uploads.tasks import forget_expired
+from search.web.throttles import KeepThrottle
 from tests.api_clients import error_of
 from tests.api_clients import picture as picture_to_send
 from tests.drawings import encode, scene
@@ -61,7 +61,7 @@ def test_what_is_kept_is_a_copy_without_what_the_file_knew(client):
 def test_kept_pictures_are_not_among_the_public_media(client, settings):
     search_by(client)
     name = Kept.objects.get().file_name
-    assert searches.storage().exists(name)
+    assert services.storage().exists(name)
     assert not any(settings.MEDIA_ROOT.rglob("*.jpg"))
     assert client.get(f"/media/{name}").status_code == 404
 
@@ -73,7 +73,7 @@ def test_when_its_time_is_over_a_search_is_gone_and_then_its_file(client):
     assert [client.get(each).status_code for each in (address, kept.url)] == [404, 404]
     forget_expired()
     assert not Kept.objects.exists()
-    assert not searches.storage().exists(kept.file_name)
+    assert not services.storage().exists(kept.file_name)
 
 
 def test_a_search_can_be_deleted_at_once(client):
@@ -82,7 +82,7 @@ def test_a_search_can_be_deleted_at_once(client):
     assert client.get(f"{address}delete/").status_code == 405
     assert "is deleted" in text(client.post(f"{address}delete/", follow=True))
     assert client.get(address).status_code == 404
-    assert not searches.storage().exists(name)
+    assert not services.storage().exists(name)
 
 
 def test_a_site_that_keeps_nothing_answers_all_the_same(client, settings, worker):
@@ -102,7 +102,7 @@ def test_a_search_is_answered_though_there_is_no_room_to_keep_its_picture(client
     def full(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(searches.storage(), "save", full)
+    monkeypatch.setattr(services.storage(), "save", full)
     assert links(client.post("/search/", {"file": upload(1)}))[0] == picture.get_absolute_url()
     assert not Kept.objects.exists()
 

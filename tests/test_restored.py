@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from search import snapshots
 from search.methods import METHODS
 from search.models import Feature, Space
+from search.snapshots import build
 from tests.test_faults import first, ids, pictures, site
 from tests.test_processes import Peer, Site
 
@@ -90,14 +90,14 @@ def test_another_history_after_a_backup_is_told_from_the_one_that_was_seen(
 @pytest.mark.parametrize("space", METHODS)
 def test_a_snapshot_from_the_future_is_not_used_and_built_anew(space: str, ids: list[int]) -> None:
     """Only the head was put back: the snapshot knows changes that the database does not."""
-    snapshots.build(space)
+    build.build(space)
     Feature.objects.filter(space=space, image_id__in=ids[8:]).delete()
     Space.objects.filter(pk=space).update(head=8, token="another")
     key, skipped = first(2, space)
     assert key == ids[2]
     assert "restored from a backup" in skipped[space]
-    assert snapshots.due(space)
-    fresh = snapshots.build(space)
+    assert build.due(space)
+    fresh = build.build(space)
     assert fresh
     assert (fresh.sequence, fresh.count) == (8, 8)
     assert first(2, space) == (ids[2], {})

@@ -10,7 +10,8 @@ import pytest
 from gallery import samples
 from gallery.models import Image
 from gallery.services import add_image
-from search.engine import query_by_image, search
+from search.retrieval.engine import search
+from search.retrieval.queries import query_by_image
 from tests.drawings import encode, scene
 
 pytestmark = pytest.mark.django_db

@@ -9,14 +9,15 @@ import pytest
 from PIL import Image
 
 from gallery.services import add_image
-from search import snapshots
-from search.engine import query_by_pixels, query_by_text, search
 from search.exceptions import BadQuery
-from search.features import extract
-from search.live import forget
+from search.features.extraction import extract
 from search.methods import get_method
 from search.methods.base import Picture
 from search.methods.semantic import JointSpace
+from search.retrieval.engine import search
+from search.retrieval.live import forget
+from search.retrieval.queries import query_by_pixels, query_by_text
+from search.snapshots import build
 from tests import tiny_encoder
 from tests.drawings import encode, scene
 
@@ -91,7 +92,7 @@ def test_words_find_the_picture_through_the_whole_site(shared_data: Path) -> Non
         extract(keys[words])
     for built in (False, True):
         if built:
-            snapshots.build("semantic")
+            build.build("semantic")
             forget()
         for words, right in keys.items():
             best = [hit.key for hit in search(query_by_text(words), limit=5).hits]

@@ -9,7 +9,7 @@ from django.core.files.storage import default_storage
 from gallery.exceptions import ImageRejected
 from gallery.models import THUMBNAIL_SIZES, Image, Tag
 from gallery.services import add_image, clean_text, delete_images, update_image
-from search.features import extract
+from search.features.extraction import extract
 from tests.drawings import encode, scene
 
 pytestmark = pytest.mark.django_db

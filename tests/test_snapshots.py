@@ -13,14 +13,15 @@ from django.test import Client
 from django.urls import reverse
 
 from gallery.services import add_image, delete_images
-from search import snapshots
-from search.alone import alone
-from search.engine import query_by_pixels, search
 from search.exceptions import SearchError, SnapshotDamaged
-from search.features import extract
-from search.live import forget, live
+from search.features.extraction import extract
+from search.locks import alone
 from search.methods import METHODS, get_method
 from search.models import Snapshot, Space
+from search.retrieval.engine import search
+from search.retrieval.live import forget, live
+from search.retrieval.queries import query_by_pixels
+from search.snapshots import build
 from tests.drawings import encode, scene
 
 pytestmark = pytest.mark.django_db
@@ -51,32 +52,32 @@ def folder_of(snapshot: Snapshot) -> Path:
 
 @pytest.mark.parametrize("space", METHODS)
 def test_a_snapshot_holds_everything_up_to_its_sequence(space: str, ids: list[int]) -> None:
-    snapshot = snapshots.build(space)
+    snapshot = build.build(space)
     assert snapshot
     assert (snapshot.sequence, snapshot.count) == (COUNT, COUNT)
-    assert snapshots.load(snapshot).keys().tolist() == ids
-    assert not snapshots.behind(space)
+    assert build.load(snapshot).keys().tolist() == ids
+    assert not build.behind(space)
 
 
 @pytest.mark.parametrize("space", METHODS)
 def test_a_build_without_changes_does_nothing(space: str, ids: list[int]) -> None:
-    assert snapshots.build(space)
-    assert snapshots.build(space) is None
+    assert build.build(space)
+    assert build.build(space) is None
     assert Snapshot.objects.filter(space=space).count() == 1
 
 
 def test_only_one_builds_at_a_time(ids: list[int]) -> None:
     with alone("phash") as free:
         assert free
-        assert snapshots.build("phash") is None
-        assert snapshots.build("color")
-    assert snapshots.build("phash")
+        assert build.build("phash") is None
+        assert build.build("color")
+    assert build.build("phash")
 
 
 def test_old_snapshots_are_kept_for_rollback_and_then_removed(ids: list[int], settings) -> None:
     settings.SNAPSHOTS_KEPT = 2
     for seed in range(COUNT, COUNT + 4):
-        snapshots.build("phash")
+        build.build("phash")
         add(seed)
     kept = list(Snapshot.objects.filter(space="phash"))
     assert [one.sequence for one in kept] == [COUNT + 3, COUNT + 2]
@@ -87,12 +88,12 @@ def test_old_snapshots_are_kept_for_rollback_and_then_removed(ids: list[int], se
 
 def test_snapshots_that_cannot_serve_do_not_take_the_places_of_those_that_can(ids: list[int], settings) -> None:
     settings.SNAPSHOTS_KEPT = 2
-    made = [snapshots.build("phash")]
+    made = [build.build("phash")]
     for seed in range(COUNT, COUNT + 3):
         add(seed)
-        made.append(snapshots.build("phash"))
+        made.append(build.build("phash"))
         if len(made) == 2:
-            snapshots.rollback("phash", "a test")
+            build.rollback("phash", "a test")
     problems = Snapshot.objects.filter(space="phash").order_by("pk").values_list("sequence", "problem")
     assert list(problems) == [(COUNT + 2, ""), (COUNT + 3, "")]
 
@@ -101,13 +102,13 @@ def test_what_a_killed_build_left_is_removed_by_the_next(ids: list[int], setting
     rubbish = settings.SNAPSHOT_ROOT / "phash" / ".0123"
     rubbish.mkdir(parents=True)
     (rubbish / "words.npy").write_bytes(b"half")
-    snapshots.build("phash")
+    build.build("phash")
     assert not rubbish.exists()
 
 
 @pytest.mark.parametrize("space", METHODS)
 def test_any_damage_is_noticed_and_the_search_goes_on_and_says_so(space: str, ids: list[int]) -> None:
-    snapshot = snapshots.build(space)
+    snapshot = build.build(space)
     assert snapshot
     dice = random.Random(5)
     files = sorted(folder_of(snapshot).iterdir())
@@ -118,7 +119,7 @@ def test_any_damage_is_noticed_and_the_search_goes_on_and_says_so(space: str, id
         for damaged in broken:
             file.write_bytes(damaged)
             with pytest.raises(SnapshotDamaged):
-                snapshots.load(snapshot)
+                build.load(snapshot)
         file.write_bytes(whole)
     files[0].unlink()
     forget()
@@ -128,27 +129,27 @@ def test_any_damage_is_noticed_and_the_search_goes_on_and_says_so(space: str, id
 
 
 def test_the_snapshot_before_serves_when_the_newest_is_lost(ids: list[int]) -> None:
-    old = snapshots.build("phash")
+    old = build.build("phash")
     late = add(COUNT)
-    new = snapshots.build("phash")
+    new = build.build("phash")
     assert old
     assert new
     shutil.rmtree(folder_of(new))
     forget()
-    index, used, problem = snapshots.newest_index("phash")
+    index, used, problem = build.newest_index("phash")
     assert (used, len(index)) == (old, COUNT)
     assert problem
     assert first(COUNT, "phash")[0] == late
 
 
 def test_a_damaged_snapshot_is_rebuilt(ids: list[int]) -> None:
-    snapshot = snapshots.build("phash")
+    snapshot = build.build("phash")
     assert snapshot
     shutil.rmtree(folder_of(snapshot))
     forget()
     first(1, "phash")
-    assert snapshots.due("phash")
-    fresh = snapshots.build("phash")
+    assert build.due("phash")
+    fresh = build.build("phash")
     assert fresh
     assert fresh.count == COUNT
     forget()
@@ -156,12 +157,12 @@ def test_a_damaged_snapshot_is_rebuilt(ids: list[int]) -> None:
 
 
 def test_another_kind_of_index_is_built_when_the_setting_says_so(ids: list[int], settings) -> None:
-    snapshots.build("phash")
+    build.build("phash")
     settings.SPACE_INDEXES = {"phash": "brute"}
     forget()
     assert first(1, "phash")[0] == ids[1]
-    assert snapshots.due("phash")
-    fresh = snapshots.build("phash")
+    assert build.due("phash")
+    fresh = build.build("phash")
     assert fresh
     assert fresh.index == "brute"
 
@@ -169,7 +170,7 @@ def test_another_kind_of_index_is_built_when_the_setting_says_so(ids: list[int],
 @pytest.mark.django_db(transaction=True)
 def test_a_process_swaps_to_a_newer_snapshot_and_empties_its_tail(ids: list[int]) -> None:
     assert len(live("phash").view().tail) == COUNT
-    snapshots.build("phash")
+    build.build("phash")
     view = live("phash")
     view.view()
     if view._loading:
@@ -178,13 +179,13 @@ def test_a_process_swaps_to_a_newer_snapshot_and_empties_its_tail(ids: list[int]
 
 
 def test_after_a_rollback_the_snapshot_before_serves_and_nothing_is_lost(ids: list[int]) -> None:
-    good = snapshots.build("phash")
+    good = build.build("phash")
     late = add(COUNT)
-    bad = snapshots.build("phash")
+    bad = build.build("phash")
     forget()
     assert good
     assert bad
-    assert snapshots.rollback("phash", "Ann") == good
+    assert build.rollback("phash", "Ann") == good
     assert Space.objects.get(pk="phash").snapshot == good
     assert Snapshot.objects.get(pk=bad.pk).problem == "rolled back by Ann"
     assert folder_of(bad).is_dir()
@@ -195,44 +196,44 @@ def test_after_a_rollback_the_snapshot_before_serves_and_nothing_is_lost(ids: li
 
 
 def test_the_build_after_a_rollback_does_not_begin_with_what_was_rolled_back(ids: list[int]) -> None:
-    good = snapshots.build("phash")
+    good = build.build("phash")
     add(COUNT)
-    bad = snapshots.build("phash")
-    snapshots.rollback("phash", "Ann")
+    bad = build.build("phash")
+    build.rollback("phash", "Ann")
     assert good
     assert bad
-    assert snapshots.newest_index("phash")[1] == good
-    fresh = snapshots.build("phash")
+    assert build.newest_index("phash")[1] == good
+    fresh = build.build("phash")
     assert fresh
     assert fresh.pk > bad.pk
     assert (fresh.sequence, fresh.count, fresh.problem) == (COUNT + 1, COUNT + 1, "")
-    assert snapshots.rollback("phash", "Ann") == good
+    assert build.rollback("phash", "Ann") == good
 
 
 def test_a_rollback_passes_over_what_is_damaged(ids: list[int]) -> None:
-    made = [snapshots.build("phash")]
+    made = [build.build("phash")]
     for seed in range(COUNT, COUNT + 2):
         add(seed)
-        made.append(snapshots.build("phash"))
+        made.append(build.build("phash"))
     shutil.rmtree(folder_of(made[1]))
-    assert snapshots.rollback("phash", "Ann") == made[0]
+    assert build.rollback("phash", "Ann") == made[0]
 
 
 def test_there_is_no_rollback_without_an_earlier_snapshot_or_during_a_build(ids: list[int]) -> None:
     with pytest.raises(SearchError, match="no earlier snapshot"):
-        snapshots.rollback("phash", "Ann")
-    snapshots.build("phash")
+        build.rollback("phash", "Ann")
+    build.build("phash")
     with pytest.raises(SearchError, match="no earlier snapshot"):
-        snapshots.rollback("phash", "Ann")
+        build.rollback("phash", "Ann")
     with alone("phash"), pytest.raises(SearchError, match="being built"):
-        snapshots.rollback("phash", "Ann")
+        build.rollback("phash", "Ann")
     assert first(1, "phash") == (ids[1], {})
 
 
 def test_the_command_rolls_back_and_tells_what_serves(ids: list[int], capsys: pytest.CaptureFixture[str]) -> None:
-    snapshots.build("phash")
+    build.build("phash")
     add(COUNT)
-    snapshots.build("phash")
+    build.build("phash")
     call_command("rollback_index", space="phash")
     assert f"up to change {COUNT:,}" in capsys.readouterr().out
     with pytest.raises(CommandError, match="no earlier snapshot"):
@@ -241,12 +242,12 @@ def test_the_command_rolls_back_and_tells_what_serves(ids: list[int], capsys: py
 
 @pytest.mark.django_db(transaction=True)
 def test_a_running_process_follows_a_rollback(ids: list[int]) -> None:
-    good = snapshots.build("phash")
+    good = build.build("phash")
     add(COUNT)
-    snapshots.build("phash")
+    build.build("phash")
     holder = live("phash")
     holder.view()
-    snapshots.rollback("phash", "Ann")
+    build.rollback("phash", "Ann")
     holder.view()
     if holder._loading:
         holder._loading.join()
@@ -256,7 +257,7 @@ def test_a_running_process_follows_a_rollback(ids: list[int]) -> None:
 
 @pytest.mark.parametrize("space", METHODS)
 def test_a_view_answers_from_what_is_allowed_only(space: str, ids: list[int]) -> None:
-    snapshots.build(space)
+    build.build(space)
     forget()
     late = [add(seed) for seed in range(COUNT, COUNT + 3)]
     delete_images(ids=[ids[4]])
@@ -268,9 +269,9 @@ def test_a_view_answers_from_what_is_allowed_only(space: str, ids: list[int]) ->
 
 
 def test_a_rollback_and_the_last_check_are_in_the_admin(ids: list[int], admin_client: Client) -> None:
-    good = snapshots.build("phash")
+    good = build.build("phash")
     add(COUNT)
-    snapshots.build("phash")
+    build.build("phash")
     url = reverse("admin:search_space_changelist")
     assert "never" in admin_client.get(url).text
     call_command("check_index", space="phash")

@@ -11,9 +11,10 @@ from django.utils import timezone
 
 from gallery.models import TRASH_KEPT, Album, Image, Tag
 from gallery.services import add_image, delete_images, purge_trash, restore_images, trash_images
-from search.engine import query_by_image, query_by_pixels, search
-from search.features import extract
+from search.features.extraction import extract
 from search.models import Feature
+from search.retrieval.engine import search
+from search.retrieval.queries import query_by_image, query_by_pixels
 from tests.api_clients import holder, writer
 from tests.drawings import encode, scene
 from tests.visitors import text

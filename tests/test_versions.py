@@ -16,13 +16,17 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from gallery.services import add_image, delete_images
-from search import features, jobs, pruning, snapshots, spaces
-from search.engine import query_by_image, query_by_pixels, search
 from search.exceptions import SearchError
-from search.features import extract
-from search.live import forget, live
+from search.features import backlog, store
+from search.features import versions as features_versions
+from search.features.extraction import extract
+from search.jobs import reindexing
 from search.methods import get_method
 from search.models import Extraction, Feature, Job, Snapshot, Space
+from search.retrieval.engine import search
+from search.retrieval.live import forget, live
+from search.retrieval.queries import query_by_image, query_by_pixels
+from search.snapshots import build, retention
 from tests import tiny_encoder
 from tests.drawings import encode, scene
 from tests.test_faults import site
@@ -47,7 +51,7 @@ def ids(root: Path) -> list[int]:
     """Pictures that are extracted and indexed with the first encoder."""
     added = [add(seed) for seed in range(COUNT)]
     extract(added)
-    snapshots.build(SPACE)
+    build.build(SPACE)
     return added
 
 
@@ -72,11 +76,11 @@ def everything_is_found(ids: list[int]) -> bool:
 def test_the_old_version_answers_while_the_new_one_is_half_made(root: Path, ids: list[int]) -> None:
     old = version()
     tiny_encoder.make(root, seed=1)
-    assert features.pending(SPACE) == COUNT
+    assert backlog.pending(SPACE) == COUNT
     extract(ids[:3])
-    assert features.pending(SPACE) == COUNT - 3
-    assert not snapshots.due(SPACE)
-    snapshots.build(SPACE)
+    assert backlog.pending(SPACE) == COUNT - 3
+    assert not build.due(SPACE)
+    build.build(SPACE)
     for fresh_process in (False, True):
         if fresh_process:
             forget()
@@ -90,14 +94,14 @@ def test_the_new_version_takes_over_when_it_has_everything(root: Path, ids: list
     tiny_encoder.make(root, seed=1, dimension=16)
     extract(ids)
     assert version() == old
-    assert snapshots.due(SPACE)
-    fresh = snapshots.build(SPACE)
+    assert build.due(SPACE)
+    fresh = build.build(SPACE)
     assert fresh
     assert version() == fresh.version == get_method(SPACE).version != old
     forget()
     assert everything_is_found(ids)
     assert live(SPACE).view().index.dimension == 16
-    assert (features.pending(SPACE), snapshots.behind(SPACE), snapshots.due(SPACE)) == (0, False, False)
+    assert (backlog.pending(SPACE), build.behind(SPACE), build.due(SPACE)) == (0, False, False)
 
 
 def test_pictures_that_come_during_the_change_are_found_by_both(root: Path, ids: list[int]) -> None:
@@ -107,7 +111,7 @@ def test_pictures_that_come_during_the_change_are_found_by_both(root: Path, ids:
     assert Feature.objects.filter(space=SPACE, image_id=ids[-1]).count() == 2
     assert everything_is_found(ids)
     extract(ids)
-    snapshots.build(SPACE)
+    build.build(SPACE)
     forget()
     assert everything_is_found(ids)
 
@@ -117,10 +121,10 @@ def test_pictures_deleted_during_the_change_are_found_by_neither(root: Path, ids
     extract(ids)
     delete_images(ids=ids[4:])
     assert sorted(found(0)) == ids[:4]
-    snapshots.build(SPACE)
+    build.build(SPACE)
     forget()
     assert sorted(found(0)) == ids[:4]
-    snapshots.rollback(SPACE, "Ann")
+    build.rollback(SPACE, "Ann")
     forget()
     assert sorted(found(0)) == ids[:4]
 
@@ -129,7 +133,7 @@ def test_the_switch_is_one_update(root: Path, ids: list[int]) -> None:
     tiny_encoder.make(root, seed=1)
     extract(ids)
     with CaptureQueriesContext(connection) as told:
-        snapshots.build(SPACE)
+        build.build(SPACE)
     updates = [one["sql"] for one in told if one["sql"].startswith('UPDATE "search_space"')]
     assert len(updates) == 1
     assert '"version"' in updates[0]
@@ -145,19 +149,19 @@ def test_a_picture_stored_by_the_old_version_alone_holds_the_switch_back(
     tiny_encoder.make(root, seed=1)
     extract(ids)
     late = add(COUNT)
-    write = snapshots.write_folder
+    write = build.write_folder
 
     def slow_write(*arguments: object, **named: object) -> Path:
-        features.store([features.NewFeature(late, SPACE, old, bytes(row.data))])
+        store.store([store.NewFeature(late, SPACE, old, bytes(row.data))])
         return write(*arguments, **named)
 
-    monkeypatch.setattr(snapshots, "write_folder", slow_write)
-    snapshots.build(SPACE)
+    monkeypatch.setattr(build, "write_folder", slow_write)
+    build.build(SPACE)
     monkeypatch.undo()
     assert version() == old
     assert late in found(0)
     extract([late])
-    snapshots.build(SPACE)
+    build.build(SPACE)
     forget()
     assert version() != old
     assert found(COUNT)[0] == late
@@ -168,9 +172,9 @@ def test_a_picture_that_cannot_be_extracted_does_not_hold_the_switch_back(root: 
     tiny_encoder.make(root, seed=1)
     extract(ids[1:])
     Extraction.objects.update_or_create(
-        pk=ids[0], defaults={"tries": features.MAX_TRIES, "enqueued_at": "2026-01-01T00:00:00Z"}
+        pk=ids[0], defaults={"tries": backlog.MAX_TRIES, "enqueued_at": "2026-01-01T00:00:00Z"}
     )
-    assert snapshots.build(SPACE)
+    assert build.build(SPACE)
     assert version() != old
 
 
@@ -181,7 +185,7 @@ def test_a_running_process_follows_the_switch(root: Path, ids: list[int]) -> Non
     tiny_encoder.make(root, seed=1)
     extract(ids)
     assert holder.view().method.version == old
-    snapshots.build(SPACE)
+    build.build(SPACE)
     holder.view()
     if holder._loading:
         holder._loading.join()
@@ -194,7 +198,7 @@ def test_a_query_is_answered_in_the_version_that_it_was_made_in(root: Path, ids:
     query = query_by_pixels(scene(0, (96, 64)), SPACE)
     tiny_encoder.make(root, seed=1)
     extract(ids)
-    snapshots.build(SPACE)
+    build.build(SPACE)
     forget()
     result = search(query, method=SPACE)
     assert (result.hits[0].key, result.hits[0].distance) == (ids[0], pytest.approx(0, abs=1e-3))
@@ -207,15 +211,15 @@ def test_after_a_rollback_the_old_version_answers_and_the_new_one_does_not_come_
     old = version()
     tiny_encoder.make(root, seed=1)
     extract(ids)
-    snapshots.build(SPACE)
+    build.build(SPACE)
     ids.append(add(COUNT))
     extract(ids)  # has the new version only
-    assert snapshots.rollback(SPACE, "Ann").version == old
+    assert build.rollback(SPACE, "Ann").version == old
     forget()
     for _ in range(2):
-        jobs.start_job(spaces=[SPACE])
+        reindexing.start_job(spaces=[SPACE])
         worker()
-    assert (version(), features.pending(SPACE), snapshots.behind(SPACE)) == (old, 0, False)
+    assert (version(), backlog.pending(SPACE), build.behind(SPACE)) == (old, 0, False)
     forget()
     assert everything_is_found(ids)
     assert not Job.objects.exclude(state="done").exists()
@@ -225,10 +229,10 @@ def test_a_version_that_was_rolled_back_comes_again_when_it_is_asked_for(root: P
     old = version()
     tiny_encoder.make(root, seed=1)
     extract(ids)
-    snapshots.build(SPACE)
+    build.build(SPACE)
     new = version()
-    snapshots.rollback(SPACE, "Ann")
-    snapshots.build(SPACE)
+    build.rollback(SPACE, "Ann")
+    build.build(SPACE)
     assert version() == old
     call_command("build_index", space=SPACE, accept=True)
     assert version() == new
@@ -240,9 +244,9 @@ def test_a_third_model_is_taken_after_a_rollback(root: Path, ids: list[int]) -> 
     for seed in (1, 2):
         tiny_encoder.make(root, seed=seed)
         extract(ids)
-        snapshots.build(SPACE)
+        build.build(SPACE)
         if seed == 1:
-            snapshots.rollback(SPACE, "Ann")
+            build.rollback(SPACE, "Ann")
     assert version() == get_method(SPACE).version
     forget()
     assert everything_is_found(ids)
@@ -253,10 +257,10 @@ def test_the_command_goes_back_to_the_model_before_past_snapshots_of_the_same(ro
     tiny_encoder.make(root, seed=1)
     extract(ids)
     for seed in range(COUNT, COUNT + 3):
-        snapshots.build(SPACE)
+        build.build(SPACE)
         ids.append(add(seed))
         extract(ids)
-    snapshots.build(SPACE)
+    build.build(SPACE)
     call_command("rollback_index", space=SPACE)
     assert version() != old
     call_command("rollback_index", space=SPACE, version_before=True)
@@ -268,14 +272,14 @@ def test_the_command_goes_back_to_the_model_before_past_snapshots_of_the_same(ro
 def test_there_is_no_rollback_to_a_version_whose_model_is_gone(root: Path, ids: list[int]) -> None:
     tiny_encoder.make(root, seed=1)
     extract(ids)
-    snapshots.build(SPACE)
+    build.build(SPACE)
     forget()
     kept = (root / "tiny").resolve()
     for folder in root.glob("tiny.*"):
         if folder.resolve() != kept:
             folder.rename(root / "elsewhere")
     with pytest.raises(SearchError, match="no earlier snapshot"):
-        snapshots.rollback(SPACE, "Ann")
+        build.rollback(SPACE, "Ann")
     assert everything_is_found(ids)
 
 
@@ -284,13 +288,13 @@ def test_the_version_before_is_kept_and_older_ones_are_deleted(root: Path, ids: 
     for seed in (1, 2):
         tiny_encoder.make(root, seed=seed)
         extract(ids)
-        snapshots.build(SPACE)
+        build.build(SPACE)
         versions.append(version())
     stored = set(Feature.objects.filter(space=SPACE).values_list("version", flat=True))
     assert stored == set(versions[1:])
     assert set(Snapshot.objects.filter(space=SPACE).values_list("version", flat=True)) == stored
-    pruning.prune(SPACE)
-    assert snapshots.rollback(SPACE, "Ann").version == versions[1]
+    retention.prune(SPACE)
+    assert build.rollback(SPACE, "Ann").version == versions[1]
 
 
 def test_a_version_that_was_never_complete_is_deleted(root: Path, ids: list[int]) -> None:
@@ -299,7 +303,7 @@ def test_a_version_that_was_never_complete_is_deleted(root: Path, ids: list[int]
     abandoned = get_method(SPACE).version
     tiny_encoder.make(root, seed=2)
     extract(ids)
-    snapshots.build(SPACE)
+    build.build(SPACE)
     assert version() == get_method(SPACE).version
     assert not Feature.objects.filter(version=abandoned).exists()
 
@@ -312,8 +316,8 @@ def test_a_feature_of_another_dimension_is_kept_out_of_the_index_and_made_again(
         Space.objects.update(snapshot=None)
         forget()
         assert sorted(found(0)) == ids[:2] + ids[3:]
-        assert snapshots.build(SPACE)
-        assert features.pending(SPACE) == 1
+        assert build.build(SPACE)
+        assert backlog.pending(SPACE) == 1
         assert "worked on" in search(query_by_image(ids[2], SPACE), method=SPACE).skipped[SPACE]
         extract(ids)
         assert everything_is_found(ids)
@@ -337,8 +341,8 @@ def test_an_encoder_that_gives_another_dimension_than_it_says_stores_nothing(roo
 def test_the_same_model_made_again_changes_nothing(root: Path, ids: list[int]) -> None:
     before = version()
     tiny_encoder.make(root, seed=0)
-    assert features.pending(SPACE) == 0
-    assert not snapshots.due(SPACE)
+    assert backlog.pending(SPACE) == 0
+    assert not build.due(SPACE)
     assert version() == before == get_method(SPACE).version
 
 
@@ -347,11 +351,11 @@ def test_a_version_that_cannot_be_computed_any_more_makes_room_at_once(ids: list
     Space.objects.filter(pk=SPACE).update(version="image-network-of-old")
     Feature.objects.filter(space=SPACE).update(version="image-network-of-old")
     forget()
-    assert features.pending(SPACE) == COUNT
+    assert backlog.pending(SPACE) == COUNT
     extract(ids[:2])
     assert search(query_by_pixels(scene(1, (96, 64)), SPACE), method=SPACE).hits[0].key == ids[1]
     extract(ids)
-    snapshots.build(SPACE)
+    build.build(SPACE)
     forget()
     assert everything_is_found(ids)
 
@@ -384,12 +388,12 @@ def test_a_switch_killed_at_any_step_loses_nothing(site, tmp_path: Path) -> None
 def test_without_a_model_nothing_waits_and_everything_says_so(root: Path, settings, worker: Callable[[], None]) -> None:
     settings.NEURAL_ENCODER = "resnet50"
     ids = [add(seed) for seed in range(2)]
-    job = jobs.start_job(spaces=[])
+    job = reindexing.start_job(spaces=[])
     worker()
     job.refresh_from_db()
     assert (job.state, job.error) == ("done", "")
-    assert features.pending(SPACE) == 0
-    assert spaces.wanted(SPACE) == []
+    assert backlog.pending(SPACE) == 0
+    assert features_versions.wanted(SPACE) == []
     result = search(query_by_pixels(scene(1, (96, 64))))
     assert result.hits[0].key == ids[1]
     assert set(result.skipped) == {"neural", "semantic"}
@@ -413,7 +417,7 @@ def test_two_versions_never_have_a_distance(root: Path, ids: list[int]) -> None:
     """Vectors of one encoder are not even near in the space of another, so a mix would show."""
     tiny_encoder.make(root, seed=1)
     pixels = scene(0, (96, 64))
-    new, old = get_method(SPACE), spaces.serving(SPACE)
+    new, old = get_method(SPACE), features_versions.serving(SPACE)
     apart = np.linalg.norm(new.rows([new.extract(pixels)]) - old.rows([old.extract(pixels)]))
     assert apart > 1
     assert found(0)[0] == ids[0]

@@ -10,10 +10,10 @@ import pytest
 
 from search.exceptions import SnapshotDamaged
 from search.indexes.brute import BruteIndex
-from search.indexes.vptree import VPTreeIndex
-from search.indexes.vptree_layout import LEFT, MAX_DEPTH, PEAK, RIGHT
-from search.indexes.vptree_search import nearest, nearest_of, within
-from search.indexes.vptree_upkeep import SMALL_CALL, add_rows, remove_rows
+from search.indexes.vptree.index import VPTreeIndex
+from search.indexes.vptree.layout import LEFT, MAX_DEPTH, PEAK, RIGHT
+from search.indexes.vptree.search import nearest, nearest_of, within
+from search.indexes.vptree.upkeep import SMALL_CALL, add_rows, remove_rows
 from search.types import Features
 
 

@@ -14,9 +14,9 @@ from django.test import Client
 
 from gallery.services import add_image
 from imagesite import readiness
-from imagesite.tracing import JsonFormatter, RequestIdFilter, request_id
-from search.live import forget
+from imagesite.request_id import JsonFormatter, RequestIdFilter, request_id
 from search.models import Snapshot
+from search.retrieval.live import forget
 from tests.drawings import encode, scene
 
 pytestmark = pytest.mark.django_db
@@ -50,11 +50,11 @@ def test_a_site_without_its_static_files_says_so(client: Client, settings, tmp_p
 
 
 def test_a_damaged_snapshot_is_told(client: Client, worker, settings) -> None:
-    from search import snapshots
+    from search.snapshots import build
 
     add_image(data=encode(scene(1, (60, 60)), "PNG"))
     worker()
-    snapshots.build("phash")
+    build.build("phash")
     folder = settings.SNAPSHOT_ROOT / Snapshot.objects.get(space="phash").folder
     (folder / "meta.json").write_text("{}")
     forget()
@@ -146,9 +146,9 @@ def test_addresses_of_kept_searches_are_secret_in_the_log(client: Client, settin
 
 def test_requests_can_be_logged_but_not_what_was_searched_for(client: Client, settings, caplog) -> None:
     settings.LOG_REQUESTS = True
-    with caplog.at_level(logging.INFO, "imagesite.tracing"):
+    with caplog.at_level(logging.INFO, "imagesite.request_id"):
         client.get("/a%0Aforged line/?q=secret")
-    told = [record.getMessage() for record in caplog.records if record.name == "imagesite.tracing"]
+    told = [record.getMessage() for record in caplog.records if record.name == "imagesite.request_id"]
     assert [line.rpartition(",")[0] for line in told] == ["GET /a%0Aforged%20line/ 404"]
 
 
@@ -160,7 +160,7 @@ def test_a_request_is_answered_with_its_id(client: Client) -> None:
 
 def test_a_task_belongs_to_the_request_that_asked_for_it() -> None:
     from imagesite.celery import app
-    from imagesite.tracing import send_id_along, take_id_over
+    from imagesite.request_id import send_id_along, take_id_over
 
     request_id.set("from-a-request")
     headers: dict[str, object] = {}

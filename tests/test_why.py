@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gallery.services import add_image
-from search import evidence
+from search.explain import evidence
 from search.methods import METHODS, get_method
 from tests.api_clients import error_of
 from tests.drawings import encode, scene

@@ -61,7 +61,7 @@ def add_samples() -> None:
 
 
 def lay_out_map() -> None:
-    from search.atlas import services
+    from search.map import services
 
     services.advance(services.request_layout(space="neural").pk)
 

@@ -7,7 +7,7 @@ import json
 from django import template
 from django.utils.translation import get_language
 
-from imagesite.texts import in_scripts, told
+from gallery.web.i18n import in_scripts, told
 
 register = template.Library()
 register.filter("told", told)

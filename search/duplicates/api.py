@@ -16,13 +16,13 @@ from rest_framework.views import APIView
 
 from gallery import services as gallery
 from gallery.api import ImageAnswer
-from imagesite.api import Refused, errors, listing
+from gallery.web.errors import Refused, errors, listing
 from search.duplicates import desk, finding, services, tasks
 from search.duplicates.exceptions import DeskError
 from search.duplicates.forms import MOST
 from search.duplicates.models import RELATIONS, Decision, Group
 from search.duplicates.views import DECIDES
-from search.jobs import send
+from search.jobs.queue import send
 
 
 class StaffDecides(BasePermission):

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from gallery.models import Image
-from search import engine, features
 from search.duplicates.hashes import RADIUS, Joined, Near, nearest_of_each, telling
 from search.duplicates.pairs import Matrix, inverse
-from search.live import live
+from search.features import store
 from search.methods import METHODS, get_method
-from search.types import Features, Keys, Pixels, Query
+from search.retrieval import engine, queries
+from search.retrieval.live import live
+from search.retrieval.query import Query
+from search.types import Features, Keys, Pixels
 
 HASHES = "phash"
 PARTS = "local"  # finds crops, where this space is there
@@ -26,7 +28,7 @@ Close = dict[tuple[int, int], int]  # (smaller id, larger id) -> differing bits
 
 def collection() -> Joined:
     """All hashes that searches can find."""
-    stored = list(features.current(HASHES).values_list("image_id", "data"))
+    stored = list(store.current(HASHES).values_list("image_id", "data"))
     rows = get_method(HASHES).rows([bytes(data) for _, data in stored if data is not None])
     return Joined(np.array([key for key, _ in stored], np.int64), rows)
 
@@ -60,7 +62,7 @@ def parts_of(image_id: int) -> dict[tuple[int, int], Matrix]:
     """
     if PARTS not in METHODS:
         return {}
-    found = _by_parts(engine.query_by_image(image_id, PARTS))
+    found = _by_parts(queries.query_by_image(image_id, PARTS))
     return {
         (min(image_id, key), max(image_id, key)): place if image_id > key else inverse(place)
         for key, place in found.items()
@@ -69,7 +71,7 @@ def parts_of(image_id: int) -> dict[tuple[int, int], Matrix]:
 
 def with_parts_of(pixels: Pixels) -> dict[int, Matrix]:
     """The same of a picture that is not stored: where it lies in those that are."""
-    return _by_parts(engine.query_by_pixels(pixels, PARTS)) if PARTS in METHODS else {}
+    return _by_parts(queries.query_by_pixels(pixels, PARTS)) if PARTS in METHODS else {}
 
 
 def _by_parts(query: Query) -> dict[int, Matrix]:

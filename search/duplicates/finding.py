@@ -15,17 +15,17 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from gallery.models import Image
-from search.alone import alone
 from search.duplicates import candidates, pairs
 from search.duplicates.grouping import lock_desk, regroup
 from search.duplicates.hashes import Joined
 from search.duplicates.models import Cursor, Pair, Recheck
 from search.duplicates.pictures import Pictures, Unreadable
-from search.features import current
+from search.features.store import current
+from search.features.versions import row_of, serving
+from search.jobs.progress import Progress, silent
+from search.locks import alone
 from search.methods import METHODS
 from search.models import Feature
-from search.progress import Progress, silent
-from search.spaces import row_of, serving
 
 BATCH = 128  # pictures in one transaction
 PARTS_BATCH = 8  # to look for parts of one takes as long as to compare the hashes of hundreds

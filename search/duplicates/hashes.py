@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from search.indexes.compiled import Int, entry, types
-from search.indexes.mih import recent
-from search.indexes.mih_search import all_within
-from search.indexes.mih_tables import ROWS, TABLES, Rows, Tables, cut, with_rows, without_rows
+from search.indexes.mih.index import recent
+from search.indexes.mih.search import all_within
+from search.indexes.mih.tables import ROWS, TABLES, Rows, Tables, cut, with_rows, without_rows
+from search.kernels.compiled import Int, entry, types
 from search.types import Features, Keys
 
 RADIUS = 31  # of 256 bits; resizing and recompressing change up to some 20, unrelated pictures differ in 128

@@ -7,7 +7,7 @@ from celery import shared_task
 from gallery import services as gallery
 from search.duplicates import finding, services
 from search.duplicates.models import Cursor
-from search.jobs import send
+from search.jobs.queue import send
 
 # Of one task; then others have their turn. Looking for parts is slow and may take its time, from sweep to sweep.
 SECONDS, SECONDS_FOR_PARTS = 20.0, 5.0

@@ -21,12 +21,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from gallery.models import Image
 from gallery.views import wants_part
-from imagesite.texts import told
+from gallery.web.i18n import told
 from search.duplicates import desk, services, tasks
 from search.duplicates.exceptions import DeskError
 from search.duplicates.forms import ChoiceForm, DeskForm
 from search.duplicates.models import Decision
-from search.jobs import send
+from search.jobs.queue import send
 
 View = Callable[..., HttpResponseBase]
 

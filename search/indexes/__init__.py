@@ -9,11 +9,11 @@ from search.indexes.base import Index
 
 INDEXES: dict[str, tuple[str, str]] = {
     "brute": ("Exact scan", "search.indexes.brute.BruteIndex"),
-    "vptree": ("VP-tree (exact)", "search.indexes.vptree.VPTreeIndex"),
-    "mih": ("Multi-index hashing (exact)", "search.indexes.mih.MIHIndex"),
-    "hnsw": ("HNSW graph (approximate)", "search.indexes.hnsw.HNSWIndex"),
-    "inverted": ("Visual words", "search.indexes.inverted.InvertedIndex"),
-    "milvus": ("Milvus, a vector database (bits exact)", "search.indexes.milvus.MilvusIndex"),
+    "vptree": ("VP-tree (exact)", "search.indexes.vptree.index.VPTreeIndex"),
+    "mih": ("Multi-index hashing (exact)", "search.indexes.mih.index.MIHIndex"),
+    "hnsw": ("HNSW graph (approximate)", "search.indexes.hnsw.index.HNSWIndex"),
+    "inverted": ("Visual words", "search.indexes.inverted.index.InvertedIndex"),
+    "milvus": ("Milvus, a vector database (bits exact)", "search.indexes.milvus.index.MilvusIndex"),
 }
 
 

@@ -8,9 +8,9 @@ from typing import ClassVar, Self
 import numpy as np
 
 from search.exceptions import SnapshotDamaged
-from search.indexes.arrays import load_arrays, save_arrays
 from search.indexes.base import Index
 from search.indexes.metrics import METRICS, checked_query, checked_rows, last_of_each
+from search.kernels.arrays import load_arrays, save_arrays
 from search.types import Features, Keys, Matches
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from search.indexes.hamming import distances
+from search.kernels.hamming import distances
 from search.types import Features, Keys
 
 CHUNK = 1024
@@ -52,7 +52,7 @@ def votes_orb(query: Rows, rows: Rows) -> Distances:
 
 
 def _voted(metric: str, query: Rows, rows: Rows) -> Distances:
-    from search.indexes.inverted import InvertedIndex
+    from search.indexes.inverted.index import InvertedIndex
 
     index = InvertedIndex(metric, rows.shape[1])
     index.add(np.arange(len(rows)), rows)

@@ -17,6 +17,17 @@ METHODS: dict[str, tuple[str, str]] = {
 }
 
 
+ALL = "all"
+
+
+def spaces_of(method: str) -> tuple[str, ...]:
+    """The spaces that a ``method`` parameter names. Raises UnknownSpace."""
+    if method == ALL:
+        return tuple(METHODS)
+    get_method(method)
+    return (method,)
+
+
 def get_method(space: str) -> Method:
     """The method that serves a space, as it is configured now; its libraries are imported on first use."""
     if space not in METHODS:

@@ -1,4 +1,4 @@
-"""Keypoints: finds a picture from a part of it, however turned, scaled or framed; see search/local."""
+"""Keypoints: finds a picture from a part of it, however turned, scaled or framed; see search/keypoints."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from search.exceptions import SpaceUnavailable
-from search.local import features, records, verification
+from search.keypoints import codec, extraction, verification
 from search.methods.base import Method, Verified
 from search.types import Features, Pixels
 
@@ -36,25 +36,25 @@ class LocalFeatures(Method):
     name = "rootsift"
     version = "rootsift:1"
     metric = "votes"
-    dimension = records.ROW
+    dimension = codec.ROW
     index = "inverted"
     verified = 30
-    kind: ClassVar[int] = records.SIFT
+    kind: ClassVar[int] = codec.SIFT
 
     def extract(self, pixels: Pixels) -> bytes:
-        return features.extract(pixels, self.kind)
+        return extraction.extract(pixels, self.kind)
 
     def fits(self, stored: bytes) -> bool:
-        return records.fits(stored) and records.kind(stored) == self.kind
+        return codec.fits(stored) and codec.kind(stored) == self.kind
 
     def rows(self, stored: Sequence[bytes]) -> Features:
-        return records.rows(stored)
+        return codec.rows(stored)
 
     def queries(self, stored: bytes) -> Features:
         """The row itself, and that of the mirrored picture. Raises SpaceUnavailable for a picture without keypoints."""
-        if not records.count(stored):
+        if not codec.count(stored):
             raise SpaceUnavailable("This picture is too flat or too small: it has no corners or textures to look for.")
-        return records.rows([stored, records.mirrored(stored)])
+        return codec.rows([stored, codec.mirrored(stored)])
 
     def score(self, distance: float) -> float:
         return max(0.0, 1.0 - distance)
@@ -75,7 +75,7 @@ class OrbFeatures(LocalFeatures):
     name = "orb"
     version = "orb:1"
     metric = "votes-orb"
-    kind = records.ORB
+    kind = codec.ORB
 
 
 KINDS: dict[str, type[LocalFeatures]] = {"sift": LocalFeatures, "orb": OrbFeatures}

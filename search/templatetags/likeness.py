@@ -13,16 +13,16 @@ from django.utils import timezone
 
 from gallery.exceptions import ImageRejected
 from gallery.models import Image
-from imagesite.texts import told
-from search import library
-from search.answers import Answer, answers
-from search.engine import ALL, search
+from gallery.web.i18n import told
 from search.exceptions import SearchError
-from search.forms import METHOD_CHOICES, StoredSearchForm
-from search.methods import METHODS
-from search.regions import Region
-from search.searches import query_by_stored
+from search.methods import ALL, METHODS
+from search.model_registry import registry
+from search.retrieval.engine import search
+from search.retrieval.queries import query_by_stored
+from search.retrieval.regions import Region
 from search.types import Evidence, Hit, Result
+from search.web.forms import METHOD_CHOICES, StoredSearchForm
+from search.web.results import Answer, answers
 
 register = template.Library()
 
@@ -50,9 +50,9 @@ def methods() -> list[tuple[str, str]]:
 
 
 @register.simple_tag
-def text_model() -> library.TextModel:
+def text_model() -> registry.TextModel:
     """Who answers words."""
-    return library.text_model()
+    return registry.text_model()
 
 
 @register.inclusion_tag("search/_similar.html", takes_context=True)

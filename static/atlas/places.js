@@ -1,4 +1,4 @@
-// The pictures of a map: what the site sends of them (search/atlas/records.py), and which are where.
+// The pictures of a map: what the site sends of them (search/map/codec.py), and which are where.
 "use strict";
 
 const GRID = 4; // units, side of a cell of the index; a unit is the width of a picture

@@ -16,8 +16,8 @@ from playwright.sync_api import Page, expect
 from gallery.models import Image
 from gallery.selection import add_to_album
 from gallery.services import trash_images
-from search.atlas import services as maps
 from search.duplicates import finding
+from search.map import services as maps
 from tests.browser.test_browser import WINDOWS, fill
 from tests.drawings import encode, scene
 from tests.visitors import upload

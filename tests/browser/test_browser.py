@@ -8,9 +8,9 @@ from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
 from gallery.models import Image
-from gallery.paging import PAGE_SIZE
 from gallery.services import add_image
-from search.live import forget
+from gallery.web.paging import PAGE_SIZE
+from search.retrieval.live import forget
 from tests.drawings import encode, scene
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -5,9 +5,9 @@ from playwright.sync_api import expect
 
 from gallery.models import Image
 from gallery.services import add_image, trash_images
-from search import features
 from search.duplicates import finding
-from search.live import forget
+from search.features import extraction
+from search.retrieval.live import forget
 from tests.browser.test_browser import WINDOWS, log_in
 from tests.drawings import encode, scene
 
@@ -21,7 +21,7 @@ def fill(*seeds, copies=1):
     for seed in seeds:
         for quality in [90, 50, 30, 20][: 1 + copies]:
             add_image(data=encode(scene(seed, SIZE), quality=quality), title=f"Scene {seed}, {quality}")
-    features.extract(list(Image.objects.values_list("pk", flat=True)), ["phash"])
+    extraction.extract(list(Image.objects.values_list("pk", flat=True)), ["phash"])
     finding.find()
     forget()
 

@@ -7,8 +7,8 @@ from playwright.sync_api import expect
 
 from gallery.models import Image
 from gallery.services import delete_images
-from search.atlas import services
-from search.atlas.models import Layout
+from search.map import services
+from search.map.models import Layout
 from tests.browser.test_browser import WINDOWS, fill, log_in, query
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -24,9 +24,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from gallery import sources
+from gallery import imports
 from gallery.exceptions import SourceUnavailable
-from gallery.importing import Fate, Outcome, import_pictures
+from gallery.imports.importing import Fate, Outcome, import_pictures
 
 MOST_SHOWN = 30  # rejected files in the table; the report has all
 PATHS = (
@@ -78,7 +78,7 @@ class Command(BaseCommand):
         parser.add_argument("--report", type=Path, help="CSV file of what is rejected (default: in the data folder)")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        if missing := [path for path in options["paths"] if not sources.exists(path)]:
+        if missing := [path for path in options["paths"] if not imports.exists(path)]:
             raise CommandError(f"There is no {', '.join(missing)}.")
         tally = Tally(options["report"] or _default_report())
         with _stoppable() as stop:
@@ -95,7 +95,7 @@ class Command(BaseCommand):
             sys.exit(130)
 
     def _import(self, tally: Tally, stop: Event, paths: list[str], recursive: bool, tags: list[str]) -> None:
-        total = sources.count(paths, recursive=recursive)
+        total = imports.count(paths, recursive=recursive)
         if total == 0 and not recursive:
             self.stdout.write("There are no files; --recursive looks into folders inside folders.")
         outcomes = import_pictures(paths, recursive=recursive, tags=tags)

@@ -18,13 +18,12 @@ from django.core.management import BaseCommand, CommandError, call_command
 from django.db import connections
 
 from gallery import samples
-from imagesite import first_encoders
 from imagesite.management import startup
 from imagesite.management.supervisor import Child, Supervisor
 from imagesite.webserver import in_url, web_command
 from search.encoders import DEFAULTS
-from search.fetching import fetches
-from search.warmup import warm_up
+from search.model_registry import defaults, install
+from search.retrieval.warmup import warm_up
 
 # What listens on every address is reached at the machine's own.
 REACHED_AT = {str(IPv4Address(0)): "127.0.0.1", str(IPv6Address(0)): "::1"}
@@ -71,10 +70,10 @@ class Command(BaseCommand):
 
     def _make_models(self) -> None:
         """The default ones, so that words find pictures from the first moment; workers fetch what settings ask for."""
-        if missing := [name for name in first_encoders.missing() if name in DEFAULTS]:
+        if missing := [name for name in defaults.missing() if name in DEFAULTS]:
             self._say("Making the models that see and read (once).")
             # Beside this process, which lives long and would keep the memory.
-            made = subprocess.run(fetches.command(*missing), capture_output=True, text=True, check=False)  # noqa: S603
+            made = subprocess.run(install.command(*missing), capture_output=True, text=True, check=False)  # noqa: S603
             if made.returncode:
                 self._say(f"Without them, for now: {made.stderr.strip()}")
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from django.core.management import BaseCommand
 
-from search import features, snapshots, spaces
+from search.features import backlog, versions
+from search.jobs.progress import bar
 from search.methods import METHODS
-from search.progress import bar
+from search.snapshots import build
 
 
 class Command(BaseCommand):
@@ -23,17 +24,17 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         for space in [options["space"]] if options["space"] else METHODS:
             if options["accept"]:
-                spaces.accept(space)
+                versions.accept(space)
             self.stdout.write(f"{space}: {_build(space)}")
 
 
 def _build(space: str) -> str:
     """What was done, for people."""
-    if reason := spaces.problem(space):
+    if reason := versions.problem(space):
         return f"cannot be built. {reason}"
-    if snapshot := snapshots.build(space, bar):
+    if snapshot := build.build(space, bar):
         size = f"{snapshot.count:,} pictures, {snapshot.bytes / 1e6:.1f} MB"
         return f"built ({snapshot.index}, {size}, up to change {snapshot.sequence:,})."
-    if len(coming := spaces.wanted(space)) > 1 and not features.complete(space, coming[1]):
+    if len(coming := versions.wanted(space)) > 1 and not backlog.complete(space, coming[1]):
         return f"is up to date; {coming[1].version} is not complete yet: manage.py extract_features --space {space}"
-    return "somebody else is building it now." if snapshots.behind(space) else "is up to date."
+    return "somebody else is building it now." if build.behind(space) else "is up to date."

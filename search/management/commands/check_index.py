@@ -7,9 +7,10 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
-from search import selfcheck, spaces
+from search.features import versions
 from search.methods import METHODS
 from search.models import SelfCheck
+from search.retrieval import recall_check
 
 
 class Command(BaseCommand):
@@ -23,12 +24,12 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         wrong = []
         for space in [options["space"]] if options["space"] else METHODS:
-            if reason := spaces.problem(space):
+            if reason := versions.problem(space):
                 self.stdout.write(f"{space}: cannot answer. {reason}")
                 continue
-            checked = selfcheck.check(space, options["sample"])
+            checked = recall_check.check(space, options["sample"])
             self.stdout.write(f"{space}: {_told(checked)}")
-            wrong += [f"{space}: {fault}." for fault in selfcheck.faults(checked, options["floor"])]
+            wrong += [f"{space}: {fault}." for fault in recall_check.faults(checked, options["floor"])]
         if wrong:
             raise CommandError("\n".join([*wrong, "Build the index again: manage.py rollback_index or build_index."]))
 
@@ -36,4 +37,4 @@ class Command(BaseCommand):
 def _told(checked: SelfCheck) -> str:
     latency = f"latency p50 {checked.p50:.2f} ms, p95 {checked.p95:.2f} ms, p99 {checked.p99:.2f} ms"
     keys = f"missing {checked.missing:,}, orphaned {checked.orphaned:,}"
-    return f"recall@{selfcheck.K} {checked.recall:.3f} of {checked.sampled:,} searches; {latency}; {keys}"
+    return f"recall@{recall_check.K} {checked.recall:.3f} of {checked.sampled:,} searches; {latency}; {keys}"

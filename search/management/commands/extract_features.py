@@ -8,10 +8,10 @@ from typing import Any
 
 from django.core.management import BaseCommand
 
-from search import features, spaces
+from search.features import backlog, extraction, store, versions
+from search.jobs.progress import bar
 from search.methods import METHODS
 from search.models import Extraction
-from search.progress import bar
 
 BATCH = 32  # pictures in a transaction
 
@@ -28,22 +28,22 @@ class Command(BaseCommand):
         names = [options["space"]] if options["space"] else list(METHODS)
         if options["force"]:
             for name in names:
-                spaces.accept(name)
-            features.mark_stale(names)
-        total = features.lacking(names, thumbnails=True).count()
+                versions.accept(name)
+            backlog.mark_stale(names)
+        total = backlog.lacking(names, thumbnails=True).count()
         for batch in bar(_batches(names), -(-total // BATCH), "batches of pictures"):
-            features.extract(batch, names)
+            extraction.extract(batch, names)
         self._tell(names, total)
 
     def _tell(self, names: Sequence[str], total: int) -> None:
         for space in names:
-            if reason := spaces.problem(space):
+            if reason := versions.problem(space):
                 self.stdout.write(f"{space}: cannot be extracted. {reason}")
                 continue
-            self.stdout.write(f"{space}: {features.current(space).filter(stale=False).count():,} pictures are done.")
+            self.stdout.write(f"{space}: {store.current(space).filter(stale=False).count():,} pictures are done.")
         for failed in Extraction.objects.exclude(error="")[:20]:
             self.stdout.write(f"Picture {failed.image_id} failed {failed.tries} times: {failed.error}")
-        left = features.lacking(names).count()
+        left = backlog.lacking(names).count()
         if total and left:
             self.stdout.write(f"{left:,} pictures still lack a feature; the same command tries them again.")
 
@@ -57,4 +57,4 @@ def _batches(names: Iterable[str]) -> Iterator[list[int]]:
 
 
 def _after(names: Iterable[str], last: int) -> Iterable[int]:
-    return features.lacking(names, thumbnails=True).filter(pk__gt=last).values_list("pk", flat=True)[:BATCH]
+    return backlog.lacking(names, thumbnails=True).filter(pk__gt=last).values_list("pk", flat=True)[:BATCH]

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
-from search import snapshots
 from search.exceptions import SearchError
 from search.methods import METHODS
+from search.snapshots import build
 
 
 class Command(BaseCommand):
@@ -23,9 +23,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         try:
-            snapshot = snapshots.rollback(
-                options["space"], "the command rollback_index", version=options["version_before"]
-            )
+            snapshot = build.rollback(options["space"], "the command rollback_index", version=options["version_before"])
         except SearchError as error:
             raise CommandError(str(error)) from error
         serves = f"the snapshot of {snapshot.created_at:%Y-%m-%d %H:%M} serves, up to change {snapshot.sequence:,}"

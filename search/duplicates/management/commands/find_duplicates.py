@@ -9,7 +9,7 @@ from django.core.management import BaseCommand
 
 from search.duplicates import finding
 from search.duplicates.models import Group
-from search.progress import bar
+from search.jobs.progress import bar
 
 
 class Command(BaseCommand):

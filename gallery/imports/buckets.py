@@ -1,0 +1,67 @@
+"""Pictures in an S3 bucket, ``s3://bucket/prefix``, reached as the site's own media are if those are on S3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
+from django.core.files.storage import default_storage
+from storages.backends.s3 import S3Storage
+
+from gallery.exceptions import SourceUnavailable
+from gallery.imports.found import Found, check_size
+
+SCHEME = "s3://"
+
+
+def is_bucket(path: str) -> bool:
+    return path.startswith(SCHEME)
+
+
+def find(path: str) -> Iterator[Found]:
+    """The object of this name and all below it as a folder. Raises SourceUnavailable."""
+    bucket, _, prefix = path.removeprefix(SCHEME).partition("/")
+    client, folder = _client(bucket), prefix.rstrip("/") + "/"
+    try:
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix.rstrip("/")):
+            for entry in page.get("Contents", ()):
+                key = entry["Key"]
+                if not key.endswith("/") and (not prefix or key == prefix or key.startswith(folder)):
+                    origin = f"{SCHEME}{bucket}/{key} {entry['ETag']} {entry['Size']}"
+                    read = partial(_read, client, bucket, key, entry["Size"])
+                    yield Found(f"{SCHEME}{bucket}/{key}", read, origin=origin)
+    except (BotoCoreError, ClientError) as error:
+        raise SourceUnavailable(f"{SCHEME}{bucket} cannot be listed: {_told(error)}") from error
+
+
+def _client(bucket: str) -> Any:
+    """With the site's options if its media are on S3; else all comes from the usual AWS variables.
+
+    Raises SourceUnavailable.
+    """
+    own = isinstance(default_storage, S3Storage)
+    options = settings.STORAGES["default"].get("OPTIONS", {}) if own else {}
+    try:
+        return S3Storage(**{**options, "bucket_name": bucket, "location": ""}).connection.meta.client
+    except (BotoCoreError, ValueError) as error:
+        raise SourceUnavailable(f"{SCHEME}{bucket} cannot be reached: {_told(error)}") from error
+
+
+def _read(client: Any, bucket: str, key: str, size: int) -> bytes:
+    """Raises OSError, or ImageRejected if it is too large."""
+    check_size(size)
+    try:
+        body = client.get_object(Bucket=bucket, Key=key)["Body"]
+        with body:
+            data: bytes = body.read(settings.MAX_IMAGE_BYTES + 1)
+            return data
+    except (BotoCoreError, ClientError) as error:
+        raise OSError(_told(error)) from error
+
+
+def _told(error: Exception) -> str:
+    """What the server said, in one line."""
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,55 @@
+"""Pictures in a zip. Nothing is unpacked to disk: an entry is read into memory, up to the size of one picture."""
+
+from __future__ import annotations
+
+import stat
+import zlib
+from collections.abc import Iterator
+from functools import partial
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+from django.conf import settings
+
+from gallery.exceptions import ImageRejected
+from gallery.imports.bounded import open_bounded
+from gallery.imports.found import Found, check_name, check_size, is_hidden, no_plain_file
+
+ENCRYPTED = 0x1  # bit of an entry's flags
+UNIX = 3  # system that wrote the entry; its attributes then say what kind of file it is
+DAMAGED = "The zip is damaged: {}. Pack it again."
+
+
+def find(path: str) -> Iterator[Found]:
+    """Its files, but for hidden ones."""
+    try:
+        with open_bounded(path) as file, ZipFile(file) as archive:
+            for entry in archive.infolist():
+                if not entry.is_dir() and not is_hidden(entry.filename):
+                    yield Found(f"{path}/{entry.filename}", partial(_read, archive, entry))
+    except ImageRejected as error:
+        yield Found(path, problem=str(error), code=error.code)
+    except (BadZipFile, NotImplementedError, UnicodeError, OSError) as error:
+        yield Found(path, problem=DAMAGED.format(error), code="damaged")
+
+
+def _read(archive: ZipFile, entry: ZipInfo) -> bytes:
+    """Raises ImageRejected."""
+    _check(entry)
+    try:
+        with archive.open(entry) as file:
+            return file.read(settings.MAX_IMAGE_BYTES + 1)
+    except (BadZipFile, zlib.error, EOFError, RuntimeError, UnicodeError, OSError) as error:
+        raise ImageRejected(DAMAGED.format(error), "damaged") from error
+
+
+def _check(entry: ZipInfo) -> None:
+    check_name(entry.filename)
+    kind = stat.S_IFMT(entry.external_attr >> 16) if entry.create_system == UNIX else 0
+    if kind not in (0, stat.S_IFREG):
+        raise no_plain_file()
+    if entry.flag_bits & ENCRYPTED:
+        raise ImageRejected("This entry is encrypted. Unpack the zip and import the files.", "encrypted")
+    # Others may ask for gigabytes of memory, and nobody packs pictures with them.
+    if entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+        raise ImageRejected("This entry is packed in a rare way. Unpack the zip and import the files.", "unreadable")
+    check_size(entry.file_size)

@@ -1,7 +1,0 @@
-from django.apps import AppConfig
-
-
-class AtlasConfig(AppConfig):
-    name = "search.atlas"
-    label = "atlas"
-    verbose_name = "Map"

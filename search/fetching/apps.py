@@ -1,8 +1,0 @@
-from django.apps import AppConfig
-
-
-class FetchingConfig(AppConfig):
-    name = "search.fetching"
-    label = "fetching"
-    verbose_name = "Encoders"
-    default_auto_field = "django.db.models.BigAutoField"

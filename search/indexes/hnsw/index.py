@@ -1,0 +1,199 @@
+"""An approximate graph index, HNSW (Malkov and Yashunin 2018), grown and kept by hnswlib."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+
+from search.indexes.base import Index
+from search.indexes.hnsw.graph import LINKS, SEARCH_WIDTH, GrowingGraph, SavedGraph, damaged
+from search.indexes.hnsw.search import each_once
+from search.indexes.metrics import checked_query, checked_rows, last_of_each
+from search.kernels.arrays import load_arrays, save_arrays
+from search.types import Features, Keys, Matches
+
+SCAN_BELOW = 2000
+SCAN_ALLOWED = 60_000  # some 6 ms; a graph finds less of what is allowed than of everything
+SCAN_STEPS = 10  # rows and more are scanned in the time in which a search of the graph grows wider by one
+ROOM = 2000
+FORMAT = 1
+GRAPH = "graph.bin"
+
+
+class HNSWIndex(Index):
+    """Euclidean distance; the graph's labels are slots, which removed rows leave to new ones.
+
+    A small index is scanned, and so are few allowed rows, and any index where the graph cannot give enough, so
+    that there are never fewer results than asked for. A graph with more dead rows than live ones is built anew.
+    What was loaded is searched as it was saved; the first change hands it to hnswlib.
+    """
+
+    metrics: ClassVar[frozenset[str]] = frozenset({"euclidean"})
+    exact: ClassVar[bool] = False
+
+    def __init__(self, metric: str, dimension: int) -> None:
+        super().__init__(metric, dimension)
+        self._slots: dict[int, int]
+        self._free: list[int]
+        self._owners: Keys
+        self._graph: GrowingGraph | SavedGraph
+        self._clear(ROOM)
+
+    def add(self, keys: Keys, features: Features) -> None:
+        keys, features = last_of_each(keys, checked_rows(self.metric, self.dimension, features))
+        if not len(keys):
+            return
+        graph = self._thawed()
+        slots = np.fromiter((self._slot(key) for key in keys.tolist()), np.int64, len(keys))
+        graph.add(slots, features)
+        more = np.empty(graph.room - len(self._owners), np.int64)
+        self._owners = np.concatenate((self._owners, more)) if len(more) else self._owners
+        self._owners[slots] = keys
+        self._changed()
+
+    def remove(self, keys: Keys) -> None:
+        graph = self._thawed()
+        for key in np.asarray(keys).tolist():
+            slot = self._slots.pop(key, None)
+            if slot is not None:
+                graph.remove(slot)
+                self._free.append(slot)
+        self._changed()
+        if len(self._free) > max(len(self), ROOM):
+            keys, slots = self._directory()
+            rows = graph.rows[slots]
+            self._clear(len(keys))
+            self.add(keys, rows)
+
+    def search(self, feature: Features, k: int, allowed: Keys | None = None) -> Matches:
+        query = checked_query(self.metric, self.dimension, feature)
+        most = len(self) if allowed is None else min(len(self), len(allowed))
+        if min(k, most) <= 0:
+            return Matches.none()
+        # The last of the rows that a graph finds are the doubtful ones.
+        width = k if 2 * k <= SEARCH_WIDTH else 2 * k
+        if allowed is not None:
+            width = max(4 * SEARCH_WIDTH, 4 * k * len(self) // most)
+        while most > max(SCAN_BELOW if allowed is None else SCAN_ALLOWED, SCAN_STEPS * width):
+            found = self._ask(query, width, allowed)
+            if len(found) >= min(k, most):
+                return Matches(found.keys[:k], found.distances[:k])
+            width *= 4
+        return self._scan(query, self._places(allowed), k)
+
+    def within(self, feature: Features, radius: float) -> Matches:
+        query = checked_query(self.metric, self.dimension, feature)
+        width = SEARCH_WIDTH
+        while len(self) > max(SCAN_BELOW, SCAN_STEPS * width):
+            found = self._ask(query, width)
+            if len(found) >= width and found.distances[-1] > radius:
+                return cut(found, radius)
+            width *= 2
+        return cut(self._scan(query, self._places(None), len(self)), radius)
+
+    def keys(self) -> Keys:
+        return self._directory()[0].copy()
+
+    def save(self, folder: Path) -> None:
+        path = folder / GRAPH
+        self._thawed().save(path)
+        head = np.array([FORMAT, self.dimension, LINKS, path.stat().st_size], np.int64)
+        used = len(self._slots) + len(self._free)
+        save_arrays(folder, {"owners": self._owners[:used], "head": head})
+
+    @classmethod
+    def load(cls, folder: Path, metric: str, dimension: int) -> Self:
+        owners, head = load_arrays(folder, ("owners", "head"))
+        size = (folder / GRAPH).stat().st_size if (folder / GRAPH).is_file() else 0
+        if head.tolist() != [FORMAT, dimension, LINKS, size]:
+            raise damaged()
+        graph = SavedGraph(folder / GRAPH, dimension)
+        if len(owners) != len(graph.labels) or not each_once(graph.labels):
+            raise damaged()
+        index = cls(metric, dimension)
+        index._graph, index._owners = graph, owners[graph.labels]
+        live = np.flatnonzero(~graph.dead)
+        index._size, index._sorted = len(live), ordered(index._owners[live], live)
+        return index
+
+    def __len__(self) -> int:
+        return self._size
+
+    def _clear(self, room: int) -> None:
+        self._slots, self._free = {}, []
+        self._owners = np.empty(room, np.int64)
+        self._graph = GrowingGraph(self.dimension, room)
+        self._changed()
+
+    def _changed(self) -> None:
+        self._size = len(self._slots)
+        self._sorted: tuple[Keys, Keys] | None = None
+
+    def _thawed(self) -> GrowingGraph:
+        """The graph for changes; what was loaded is handed to hnswlib first."""
+        saved = self._graph
+        if isinstance(saved, GrowingGraph):
+            return saved
+        graph = GrowingGraph.thawed(saved)
+        keys, places = self._directory()
+        self._slots = dict(zip(keys.tolist(), saved.labels[places].tolist(), strict=True))
+        self._free = saved.labels[saved.dead].tolist()
+        owners = np.empty_like(self._owners)
+        owners[saved.labels] = self._owners
+        self._graph, self._owners = graph, owners
+        self._changed()
+        return graph
+
+    def _slot(self, key: int) -> int:
+        """The slot of a key; a new key takes a dead row's or the next."""
+        if key not in self._slots:
+            # Every slot below the next is either taken or free.
+            self._slots[key] = self._free.pop() if self._free else len(self._slots)
+        return self._slots[key]
+
+    def _directory(self) -> tuple[Keys, Keys]:
+        """All keys, ascending, and where in the graph each has its row."""
+        if self._sorted is None:
+            keys = np.fromiter(self._slots, np.int64, len(self._slots))
+            self._sorted = ordered(keys, np.fromiter(self._slots.values(), np.int64, len(keys)))
+        return self._sorted
+
+    def _places(self, allowed: Keys | None) -> Keys:
+        """Where the allowed rows are, or all, in the order of their keys."""
+        keys, places = self._directory()
+        if allowed is None:
+            return places
+        at = np.minimum(np.searchsorted(keys, allowed), len(keys) - 1)
+        here: Keys = places[at[keys[at] == allowed]]
+        return here
+
+    def _ask(self, query: Features, width: int, allowed: Keys | None = None) -> Matches:
+        """The allowed of the ``width`` nearest rows by the graph; none where it does not reach so many."""
+        places, squares = self._graph.nearest(query, width)
+        keys = self._owners[places]
+        if allowed is not None:
+            inside = allowed[np.minimum(np.searchsorted(allowed, keys), len(allowed) - 1)] == keys
+            keys, squares = keys[inside], squares[inside]
+        return Matches.ranked(keys, np.sqrt(squares.astype(np.float64)))
+
+    def _scan(self, query: Features, places: Keys, k: int) -> Matches:
+        """The ``k`` nearest of the rows at these places, exactly."""
+        squares = self._graph.measure(query, places)
+        if 0 < k < len(squares):
+            # All rows as near as the k-th take part, so that ties are decided by key.
+            chosen = squares <= np.partition(squares, k - 1)[k - 1]
+            places, squares = places[chosen], squares[chosen]
+        return Matches.ranked(self._owners[places], np.sqrt(squares.astype(np.float64)), k)
+
+
+def cut(found: Matches, radius: float) -> Matches:
+    inside = found.distances <= radius
+    return Matches(found.keys[inside], found.distances[inside])
+
+
+def ordered(keys: Keys, places: Keys) -> tuple[Keys, Keys]:
+    """Both in the order of the keys."""
+    order = np.argsort(keys)
+    return keys[order], places[order]

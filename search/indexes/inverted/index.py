@@ -1,0 +1,258 @@
+"""An inverted file of visual words for pictures' keypoints: which pictures share the most with a query's."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.exceptions import SnapshotDamaged
+from search.indexes.base import Index
+from search.indexes.metrics import checked_query, checked_rows, last_of_each
+from search.kernels.arrays import load_arrays, save_arrays
+from search.keypoints.codec import ORB, POINT, SIFT, codes, raw_points, unpack, vectors
+from search.keypoints.vocabulary import (
+    AT_ONCE,
+    SAMPLE,
+    SHIPPED,
+    SIGNATURE,
+    Signatures,
+    Vocabulary,
+    Words,
+    shipped,
+    train,
+)
+from search.keypoints.voting import Asked, Postings, kept, merged, postings, votes
+from search.types import Features, Keys, Matches
+
+FORMAT = 1
+LARGEST = 1024  # words of a vocabulary
+ENOUGH = 300  # pictures from which a vocabulary is learned
+GROWN = 8  # times as many, and it is learned anew, up to the largest
+STEP = 4  # a part of the index is merged with the next if it is not so many times as large
+STRONG = 0.1  # of the way from 1 to 0, which the most votes can go: sharing words is not being the same
+KIND_OF = {"votes": SIFT, "votes-orb": ORB}
+
+
+class Pictures(NamedTuple):
+    """What is known of each picture, by slot: key, number of keypoints, digest of its row, whether it was removed."""
+
+    keys: Keys
+    counts: NDArray[np.int32]
+    digests: NDArray[np.uint64]
+    dead: NDArray[np.bool_]
+
+
+NO_PICTURES = Pictures(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.uint64), np.empty(0, np.bool_))
+
+
+class InvertedIndex(Index):
+    """Metric ``votes`` or ``votes-orb``: 0.9 to 1 by ``votes_distance``, 0 for the very same keypoints.
+
+    Rows are records (search/keypoints/codec.py) filled up with zeros; of each keypoint 14 bytes stay here. New
+    rows make a part of their own; parts of like size are merged. Removed pictures stay, dead, until they are half.
+    Exact as far as its vocabulary goes: one that was trained on the collection finds more than the shipped one.
+    """
+
+    metrics: ClassVar[frozenset[str]] = frozenset({"votes", "votes-orb"})
+    exact: ClassVar[bool] = True
+
+    def __init__(self, metric: str, dimension: int) -> None:
+        super().__init__(metric, dimension)
+        self._own: Vocabulary | None = None
+        self._learned_from = 0
+        self._slots: dict[int, int] = {}
+        self._pictures = NO_PICTURES
+        self._parts: list[Postings] = []
+
+    def add(self, keys: Keys, features: Features) -> None:
+        keys, features = last_of_each(keys, checked_rows(self.metric, self.dimension, features))
+        if not len(keys):
+            return
+        self.remove(keys)
+        first = len(self._pictures.keys)
+        self._slots |= zip(keys.tolist(), range(first, first + len(keys)), strict=True)
+        counts = np.array([len(raw_points(row)) for row in features], np.int32)
+        digests = np.array([digest(row) for row in features], np.uint64)
+        added = Pictures(keys, counts, digests, np.zeros(len(keys), np.bool_))
+        self._pictures = joined(self._pictures, added)
+        self._parts.append(self._posted(features, first))
+        while len(self._parts) > 1 and len(self._parts[-2].slots) < STEP * len(self._parts[-1].slots):
+            self._parts[-2:] = [merged(*self._parts[-2:])]
+
+    def remove(self, keys: Keys) -> None:
+        gone = [self._slots.pop(key) for key in np.unique(keys).tolist() if key in self._slots]
+        if gone:
+            dead = self._pictures.dead.copy()
+            dead[gone] = True
+            self._pictures = self._pictures._replace(dead=dead)
+        if 2 * len(self._slots) < len(self._pictures.keys):
+            self._sweep()
+
+    def search(self, feature: Features, k: int, allowed: Keys | None = None) -> Matches:
+        found = self._measured(checked_query(self.metric, self.dimension, feature), allowed)
+        if not 0 < k < len(found):
+            return Matches.ranked(found.keys, found.distances, max(k, 0))
+        # All pictures as near as the k-th take part, so that ties are decided by key.
+        chosen = found.distances <= np.partition(found.distances, k - 1)[k - 1]
+        return Matches.ranked(found.keys[chosen], found.distances[chosen], k)
+
+    def within(self, feature: Features, radius: float) -> Matches:
+        found = self._measured(checked_query(self.metric, self.dimension, feature), None)
+        chosen = found.distances <= radius
+        return Matches.ranked(found.keys[chosen], found.distances[chosen])
+
+    def outgrown(self, count: int) -> bool:
+        """Whether an index of so many pictures should begin anew with a vocabulary learned from them."""
+        if len(self._vocabulary) >= LARGEST:
+            return False
+        return count >= max(ENOUGH, GROWN * self._learned_from)
+
+    def train(self, features: Features) -> None:
+        """Learn a vocabulary from a sample of the rows to come. Raises ``ValueError`` if there are rows already."""
+        if len(self):
+            raise ValueError("A vocabulary must be learned before pictures are added.")
+        pictures = [unpack(row).vectors for row in checked_rows(self.metric, self.dimension, features)]
+        size = min(sum(map(len, pictures)) // SAMPLE, LARGEST)
+        if size > SHIPPED:
+            self._own, self._learned_from = train(pictures, size), len(pictures)
+
+    def beside(self) -> InvertedIndex:
+        """An empty index with the same vocabulary."""
+        twin = type(self)(self.metric, self.dimension)
+        twin._own, twin._learned_from = self._own, self._learned_from
+        return twin
+
+    def copy(self) -> Self:
+        twin = type(self)(self.metric, self.dimension)
+        twin._own, twin._learned_from = self._own, self._learned_from
+        # What arrays hold never changes, so both may have the same.
+        twin._slots, twin._pictures, twin._parts = self._slots.copy(), self._pictures, self._parts.copy()
+        return twin
+
+    def keys(self) -> Keys:
+        return np.sort(np.fromiter(self._slots, np.int64, len(self._slots)))
+
+    def save(self, folder: Path) -> None:
+        self._sweep()
+        words = self._vocabulary
+        head = np.array([FORMAT, self.dimension, self._learned_from], np.int64)
+        save_arrays(folder, {"head": head, "centres": words.centres, "weights": words.weights})
+        save_arrays(folder, self._pictures._asdict())
+        save_arrays(folder, self._whole()._asdict())
+
+    @classmethod
+    def load(cls, folder: Path, metric: str, dimension: int) -> Self:
+        names = ("head", "centres", "weights", *Pictures._fields, *Postings._fields)
+        head, centres, weights, *arrays = load_arrays(folder, names)
+        pictures, whole = Pictures(*arrays[:4]), Postings(*arrays[4:])
+        if head[:2].tolist() != [FORMAT, dimension] or not fit(centres, weights, pictures, whole):
+            raise SnapshotDamaged("The saved words have another format or dimension; build the index again.")
+        index = cls(metric, dimension)
+        index._own, index._learned_from = Vocabulary(np.array(centres), np.array(weights)), int(head[2])
+        index._slots = dict(zip(pictures.keys.tolist(), range(len(pictures.keys)), strict=True))
+        index._pictures, index._parts = pictures, [whole]
+        return index
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    @property
+    def _vocabulary(self) -> Vocabulary:
+        return self._own or shipped(KIND_OF[self.metric])
+
+    def _read(self, points: NDArray[np.void]) -> tuple[Words, Signatures]:
+        """Word and signature of each point."""
+        kind = KIND_OF[self.metric]
+        return self._vocabulary.read(vectors(kind, codes(kind, points["descriptor"])))
+
+    def _posted(self, features: Features, first: int) -> Postings:
+        """Postings of rows, the first of which is in slot ``first``."""
+        points = [raw_points(row) for row in features]
+        slots = np.repeat(np.arange(first, first + len(points), dtype=np.int32), [len(each) for each in points])
+        together = np.concatenate([np.empty(0, POINT), *points])
+        words, bits = np.empty(len(together), np.int64), np.empty(len(together), np.uint64)
+        for start in range(0, len(together), AT_ONCE):
+            block = slice(start, start + AT_ONCE)
+            words[block], bits[block] = self._read(together[block])
+        return postings(words, slots, bits, marks(together), len(self._vocabulary))
+
+    def _measured(self, query: Features, allowed: Keys | None) -> Matches:
+        """All live pictures, or the allowed of them, and their distances."""
+        pictures = self._pictures
+        live = ~pictures.dead
+        if allowed is not None:
+            live &= np.isin(pictures.keys, allowed)
+        slots = np.flatnonzero(live)
+        if not len(slots):
+            return Matches.none()
+        asked = Asked(*self._read(raw_points(query)), marks(raw_points(query)))
+        given = votes(self._parts, asked, self._vocabulary.weights, len(live))
+        distances = votes_distance(given[slots], pictures.counts[slots])
+        same = (pictures.digests[slots] == digest(query)) & (pictures.counts[slots] > 0)
+        return Matches(pictures.keys[slots], np.where(same, 0.0, distances))
+
+    def _whole(self) -> Postings:
+        """All postings in one part."""
+        nothing = self._posted(np.empty((0, self.dimension), np.uint8), 0)
+        while len(self._parts) > 1:
+            self._parts[-2:] = [merged(*self._parts[-2:])]
+        return self._parts[0] if self._parts else nothing
+
+    def _sweep(self) -> None:
+        """Leave the dead out, and give the living new slots in the order of their keys."""
+        pictures, whole = self._pictures, self._whole()
+        alive = np.flatnonzero(~pictures.dead)
+        alive = alive[np.argsort(pictures.keys[alive], kind="stable")]
+        moved = np.full(len(pictures.keys), -1, np.int32)
+        moved[alive] = np.arange(len(alive))
+        self._pictures, self._parts = chosen(pictures, alive), [kept(whole, moved)]
+        self._slots = dict(zip(self._pictures.keys.tolist(), range(len(alive)), strict=True))
+
+
+def joined(one: Pictures, other: Pictures) -> Pictures:
+    pairs: list[Any] = list(zip(one, other, strict=True))
+    return Pictures(*map(np.concatenate, pairs))
+
+
+def chosen(pictures: Pictures, slots: NDArray[np.int64]) -> Pictures:
+    return Pictures(pictures.keys[slots], pictures.counts[slots], pictures.digests[slots], pictures.dead[slots])
+
+
+def votes_distance(given: NDArray[np.float32], counts: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Votes of pictures with so many keypoints -> distances; those with many get some votes by chance."""
+    strengths = given / np.sqrt(np.maximum(counts, 1).astype(np.float64))
+    distances: NDArray[np.float64] = 1 - STRONG * strengths / (1 + strengths)
+    return distances
+
+
+def digest(row: Any) -> int:
+    """64 bits that rows with the same content share."""
+    return int.from_bytes(blake2b(row.tobytes(), digest_size=8).digest(), "little")
+
+
+def marks(points: NDArray[np.void]) -> NDArray[np.uint16]:
+    """Size and turn in one number, a byte each."""
+    both: NDArray[np.uint16] = points["size"].astype(np.uint16) << np.uint16(8) | points["turn"]
+    return both
+
+
+def fit(centres: NDArray[Any], weights: NDArray[Any], pictures: Pictures, whole: Postings) -> bool:
+    """Whether loaded arrays go with each other."""
+    points = len(whole.slots)
+    return bool(
+        centres.ndim == 2
+        and centres.dtype == weights.dtype == np.float32
+        and len(weights) == len(centres) == len(whole.starts) - 1
+        and len({len(column) for column in pictures}) == 1
+        and len(np.unique(pictures.keys)) == len(pictures.keys)
+        and pictures.counts.sum() == points == len(whole.signatures) == len(whole.marks)
+        and centres.shape[1] == SIGNATURE
+        and whole.starts[0] == 0
+        and whole.starts[-1] == points
+        and (np.diff(whole.starts) >= 0).all()
+        and (points == 0 or 0 <= whole.slots.min() <= whole.slots.max() < len(pictures.keys))
+    )

@@ -1,0 +1,198 @@
+"""An index that lives in Milvus, a distributed vector database: HNSW for floats, an exact scan for bits.
+
+Rows are in a collection of their own, which all processes share: what one changes, all find. A saved index is only
+the collection's name. Time stamps of Milvus see to it that what was saved is found by whoever loads it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from search.exceptions import SnapshotDamaged, SpaceUnavailable
+from search.indexes.base import Index
+from search.indexes.metrics import checked_query, checked_rows, last_of_each
+from search.indexes.milvus import rows, server
+from search.indexes.milvus.rows import KINDS, MOST, Collection, among, between, cut, new_name
+from search.types import Features, Keys, Matches
+
+FORMAT = 1
+FILE = "milvus.json"
+SPARE = 32  # answers more than were asked for, to see where ties end
+NAMED = 4_096  # allowed keys that are named to Milvus at once, at most
+FEW = 16  # of so many rows one is named: Milvus scans few rows exactly, and finds less of many by its graph
+SETTLE = 10_000  # new rows that are worth a sealed segment with a graph of its own
+
+
+class MilvusIndex(Index):
+    """Distances of bits are exact, but of more than 16,384 rows with one distance any may be answers.
+
+    Everything raises SpaceUnavailable while Milvus is away, or when it has lost the collection.
+    """
+
+    metrics: ClassVar[frozenset[str]] = frozenset(KINDS)
+    exact: ClassVar[bool] = False
+    shared: ClassVar[bool] = True
+
+    def __init__(self, metric: str, dimension: int) -> None:
+        super().__init__(metric, dimension)
+        self._collection: Collection | None = None  # made with the first row
+        self._count: int | None = 0
+        self._unsettled = 0
+
+    def add(self, keys: Keys, features: Features) -> None:
+        keys, features = last_of_each(keys, checked_rows(self.metric, self.dimension, features))
+        if len(keys):
+            self._count = None
+            self._filled().put(keys, features)
+            self._unsettled += len(keys)
+
+    def remove(self, keys: Keys) -> None:
+        keys = np.unique(np.asarray(keys, np.int64))
+        if self._collection and len(keys):
+            self._count = None
+            self._collection.remove(keys)
+
+    def search(self, feature: Features, k: int, allowed: Keys | None = None) -> Matches:
+        query = checked_query(self.metric, self.dimension, feature)
+        if self._collection is None or k <= 0:
+            return Matches.none()
+        if allowed is not None:
+            return self._among(self._collection, query, k, np.asarray(allowed, np.int64))
+        if k + SPARE > MOST:
+            return first(self._page_by_page(self._collection, query), k)
+        return nearest(self._collection, query, k)
+
+    def within(self, feature: Features, radius: float) -> Matches:
+        query = checked_query(self.metric, self.dimension, feature)
+        if self._collection is None or not radius >= 0:
+            return Matches.none()
+        found = self._collection.nearest(query, MOST, radius=radius)
+        return found if len(found) < MOST else cut(self._page_by_page(self._collection, query), radius)
+
+    def copy(self) -> Self:
+        twin = type(self)(self.metric, self.dimension)
+        twin.about = self.about
+        for keys in self._pages():
+            for start in range(0, len(keys), 1_000):
+                twin.add(*self._filled().rows(keys[start : start + 1_000]))
+        return twin
+
+    def keys(self) -> Keys:
+        return np.concatenate([np.empty(0, np.int64), *self._pages()])
+
+    def save(self, folder: Path) -> None:
+        if self._unsettled >= SETTLE:
+            self._filled().settle()
+            self._unsettled = 0
+        about = {"format": FORMAT, "metric": self.metric, "dimension": self.dimension, "count": len(self)}
+        if self._collection:
+            about |= {"collection": self._collection.name, "written": self._collection.written}
+        (folder / FILE).write_text(json.dumps(about, indent=1))
+
+    @classmethod
+    def load(cls, folder: Path, metric: str, dimension: int) -> Self:
+        about = read(folder)
+        if (about.get("format"), about.get("metric"), about.get("dimension")) != (FORMAT, metric, dimension):
+            raise SnapshotDamaged("The saved index has another format or dimension; build the index again.")
+        index = cls(metric, dimension)
+        index._count = about["count"]
+        if name := about.get("collection"):
+            index._collection = Collection(name, metric, dimension, about["written"])
+            if not index._collection.there():  # a server that is away raises SpaceUnavailable
+                raise SnapshotDamaged(f"Milvus has no collection {name} any more; build the index again.")
+        return index
+
+    @classmethod
+    def keep_only(cls, space: str, folders: Iterable[Path]) -> None:
+        kept = {read(folder).get("collection") for folder in folders if (folder / FILE).is_file()}
+        for name in rows.names(space):
+            if name not in kept:
+                rows.drop(name)
+
+    def reach(self) -> None:
+        if self._collection and not self._collection.there():
+            raise SpaceUnavailable(server.LOST)
+
+    def note(self, text: str) -> None:
+        self._filled().note(text)
+
+    def noted(self) -> str:
+        return self._collection.noted() if self._collection else ""
+
+    def __len__(self) -> int:
+        if self._count is None:
+            self._count = self._filled().count()
+        return self._count
+
+    def _filled(self) -> Collection:
+        """The collection; a new one for the first row."""
+        if self._collection is None:
+            self._collection = new_collection(*self.about, self.metric, self.dimension)
+        return self._collection
+
+    def _pages(self) -> Iterable[Keys]:
+        return self._collection.pages() if self._collection else ()
+
+    def _page_by_page(self, collection: Collection, query: Features) -> Matches:
+        """All rows in order; Milvus cannot give so many at once."""
+        pages = [between(int(keys[0]), int(keys[-1])) for keys in self._pages()]
+        return merged([collection.nearest(query, MOST, page) for page in pages])
+
+    def _among(self, collection: Collection, query: Features, k: int, allowed: Keys) -> Matches:
+        """Few allowed keys are named to Milvus; of the nearest of all, many are allowed."""
+        step = min(NAMED, max(k, 256, len(self) // FEW))
+        width = 4 * (k + SPARE) + 16 * k * len(self) // max(1, len(allowed))
+        while len(allowed) > step and width <= MOST:
+            found = collection.nearest(query, width)
+            inside = np.isin(found.keys, allowed)
+            chosen = Matches(found.keys[inside], found.distances[inside])
+            if len(chosen) > k and chosen.distances[k - 1] < found.distances[-1]:
+                return first(chosen, k)
+            width *= 4
+        parts = [allowed[start : start + step] for start in range(0, len(allowed), step)]
+        return first(merged([nearest(collection, query, k, part) for part in parts]), k)
+
+
+def nearest(collection: Collection, query: Features, k: int, keys: Keys | None = None) -> Matches:
+    """The ``k`` nearest, of these keys if they are given; ties by key."""
+    expression, most = ("", MOST) if keys is None else (" or ".join(among(keys)), len(keys))
+    asked = min(k + SPARE, most)
+    if asked <= 0:
+        return Matches.none()
+    found = collection.nearest(query, asked, expression)
+    if asked < most and len(found) == asked and found.distances[-1] == found.distances[min(k, asked) - 1]:
+        # As near as the last of them there may be more.
+        tied = collection.nearest(query, most, expression, radius=float(found.distances[-1]))
+        found = tied if len(tied) >= len(found) else found
+    return first(found, k)
+
+
+def new_collection(space: str, version: str, metric: str, dimension: int) -> Collection:
+    name = new_name(space, version)
+    rows.create(name, metric, dimension)
+    return Collection(name, metric, dimension)
+
+
+def merged(parts: list[Matches]) -> Matches:
+    keys = np.concatenate([np.empty(0, np.int64), *(part.keys for part in parts)])
+    return Matches.ranked(keys, np.concatenate([np.empty(0), *(part.distances for part in parts)]))
+
+
+def first(found: Matches, k: int) -> Matches:
+    return Matches(found.keys[:k], found.distances[:k])
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """What ``save`` wrote. Raises SnapshotDamaged."""
+    try:
+        about = json.loads((folder / FILE).read_text())
+    except (OSError, ValueError) as error:
+        raise SnapshotDamaged(f"An index file cannot be read, build the index again: {error}") from error
+    if not isinstance(about, dict):
+        raise SnapshotDamaged(f"{FILE} is of another format; build the index again.")
+    return about

@@ -1,0 +1,175 @@
+"""Work that outlives a request: who asked for it, what is left of it, and who does it next.
+
+The queue only carries hints. What is missing stands in the database: a lost message costs time, never a picture.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+
+from search.exceptions import SpaceUnavailable
+from search.features import backlog, versions
+from search.jobs.queue import send
+from search.methods import METHODS, spaces_of
+from search.models import Extraction, Job
+from search.snapshots import build
+
+log = logging.getLogger(__name__)
+
+BATCH = 32  # pictures in a task: a file queue moves about 50 tasks a second
+MOST_QUEUED = 3_200  # pictures; further ones wait in the database, where a sweep finds them
+
+
+def lost_before() -> datetime:
+    """Of a picture that work was asked for before this, and nothing was heard since, the task is taken for lost."""
+    return timezone.now() - timedelta(seconds=settings.TASK_LOST_SECONDS)
+
+
+def enqueue_extraction(ids: Sequence[int], batch_size: int = BATCH) -> None:
+    """Ask the workers to extract what these images lack, once the current transaction has committed.
+
+    Beyond ``MOST_QUEUED`` nothing is asked, so that a huge import does not flood the queue.
+    """
+    room = max(0, MOST_QUEUED - _under_way().count())
+    for start in range(0, min(len(ids), room), batch_size):
+        batch = list(ids[start : start + batch_size])
+        backlog.note_enqueued(batch)
+        transaction.on_commit(partial(_send_batch, batch))
+
+
+def _send_batch(ids: Sequence[int]) -> None:
+    """What could not be queued is not under way: the next sweep asks again."""
+    from search import tasks
+
+    if not send(tasks.extract, ids):
+        Extraction.objects.filter(pk__in=ids).update(enqueued_at=lost_before())
+
+
+def start_job(*, spaces: Sequence[str], force: bool = False, user: User | None = None) -> Job:
+    """Start reindexing: extract what is missing (or everything, with ``force``), then build the indexes.
+
+    With ``force``, a version that was rolled back may come again.
+
+    Returns at once. Raises UnknownSpace.
+    """
+    from search import tasks
+
+    names = list(dict.fromkeys(name for one in spaces or ["all"] for name in spaces_of(one)))
+    job = Job.objects.create(spaces=names, force=force, requested_by=user)
+    transaction.on_commit(partial(send, tasks.advance_job, job.pk))
+    return job
+
+
+def advance(job_id: int) -> None:
+    """Bring a job one step on. Safe to call at any time, by several at once."""
+    job = Job.objects.filter(pk=job_id).first()
+    if job is None or job.finished:
+        return
+    if job.state == Job.State.QUEUED:
+        _begin(job)
+    if not _extracting(job):
+        _build(job)
+
+
+def note_progress() -> None:
+    """Called after every batch: how far the unfinished jobs are; those with nothing left to extract go on."""
+    from search import tasks
+
+    for job in Job.objects.filter(state=Job.State.RUNNING):
+        if not _extracting(job):
+            send(tasks.advance_job, job.pk)
+
+
+def _begin(job: Job) -> None:
+    """Claimed by the UPDATE that changes the row, so that features are marked stale once."""
+    with transaction.atomic():
+        if not Job.objects.filter(pk=job.pk, state=Job.State.QUEUED).update(state=Job.State.RUNNING):
+            return
+        if job.force:
+            for space in job.spaces:
+                versions.accept(space)
+            backlog.mark_stale(job.spaces)
+    sweep_missing(at_once=True)
+
+
+def _extracting(job: Job) -> bool:
+    """Whether pictures are still to be done; writes down how many are."""
+    pending = max(backlog.pending(space) for space in job.spaces)
+    total = max(job.total, pending)
+    _note(job, stage="extracting features" if pending else "", done=total - pending, total=total)
+    return pending > 0
+
+
+def _build(job: Job) -> None:
+    """Build what is behind. A space that cannot be built now is looked at again by the next sweep."""
+    waits = ""
+    for space in job.spaces:
+        _note(job, stage=f"building the index of {space}", error="")
+        try:
+            build.build(space)
+        except SpaceUnavailable as error:  # the others need not wait for it
+            waits = f"{space}: {error}"
+    if waits:
+        _note(job, stage="waiting", error=waits)
+    elif not any(build.behind(space) for space in job.spaces):
+        _note(job, stage="", error="", state=Job.State.DONE)
+
+
+def _note(job: Job, **changed: object) -> None:
+    Job.objects.filter(pk=job.pk).exclude(state__in=[Job.State.DONE, Job.State.FAILED]).update(
+        updated_at=timezone.now(), **changed
+    )
+
+
+def fail(job_id: int, error: str) -> None:
+    """Close a job that cannot go on."""
+    Job.objects.filter(pk=job_id).update(state=Job.State.FAILED, error=error, updated_at=timezone.now())
+
+
+def sweep(*, at_once: bool = False) -> None:
+    """Find what is missing and ask for it: features, thumbnails, jobs that stand still, snapshots that are due.
+
+    ``at_once``: take nothing for being under way; for the start of a worker, when what was under way died.
+    """
+    from search import tasks
+
+    sweep_missing(at_once=at_once)
+    unfinished = Job.objects.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING])
+    for job_id in unfinished.values_list("pk", flat=True):
+        send(tasks.advance_job, job_id)
+    for space in METHODS:
+        if build.due(space):
+            send(tasks.build_index, space)
+
+
+def sweep_missing(*, at_once: bool = False) -> int:
+    """Enqueue images that lack something and that no task is at work on; returns how many."""
+    found = backlog.lacking(METHODS, thumbnails=True)
+    # Asked for again when it was just done, and the message was lost: nobody else would strike it off.
+    lost = Extraction.objects.filter(tries__lt=backlog.MAX_TRIES).exclude(image_id__in=found.values("pk"))
+    (lost if at_once else lost.filter(enqueued_at__lte=lost_before())).delete()
+    if not at_once:
+        found = found.exclude(Exists(_under_way().filter(image_id=OuterRef("pk"))))
+    ids = list(found.values_list("pk", flat=True)[:MOST_QUEUED])
+    if at_once:
+        Extraction.objects.filter(pk__in=ids).update(enqueued_at=lost_before())
+    # A picture that was tried before goes alone: if it kills its worker, no other is taken for guilty.
+    tried = set(Extraction.objects.filter(pk__in=ids, tries__gt=0).values_list("pk", flat=True))
+    enqueue_extraction([key for key in ids if key not in tried])
+    enqueue_extraction([key for key in ids if key in tried], batch_size=1)
+    return len(ids)
+
+
+def _under_way() -> QuerySet[Extraction]:
+    lost, now = lost_before(), timezone.now()
+    # Bounded on both sides: a clock that was put back must not hide a picture until it has caught up.
+    return Extraction.objects.filter(enqueued_at__gt=lost, enqueued_at__lt=now + (now - lost))

@@ -1,0 +1,80 @@
+"""What the compiled kernels need of numba, typed: a decorated function keeps its signature."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar, cast
+
+import numba
+from numba.core import cgutils as untyped_cgutils
+from numba.extending import intrinsic
+
+HERE = Path(__file__).parent
+SOURCES = HERE.parent  # of all compiled code: kernels/ and what imports it
+config: Any = numba.config
+cgutils: Any = untyped_cgutils
+ir: Any = cgutils.ir
+types: Any = numba.types
+# A Python or numpy integer; compiled code does not tell them apart.
+Int: TypeAlias = Any
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def compiled(function: F) -> F:
+    """For use by other compiled functions, and compiled with them."""
+    return cast(F, numba.njit(function))
+
+
+def entry(signature: Any) -> Callable[[F], F]:
+    """For use by Python, without its lock; compiled when its module is imported, and kept on disk."""
+
+    def compile_now(function: F) -> F:
+        usual = config.CACHE_DIR
+        config.CACHE_DIR = str(Path(usual or HERE / "__pycache__") / f"kernels-{sources_digest()}")
+        try:
+            return cast(F, numba.njit(signature, nogil=True, cache=True)(function))
+        finally:
+            config.CACHE_DIR = usual
+
+    return compile_now
+
+
+@cache
+def sources_digest() -> str:
+    """Digest of all files with compiled code: numba alone would not notice a change in an imported one."""
+    return digest_of(SOURCES)
+
+
+def digest_of(folder: Path) -> str:
+    """Digest of the kernels below a folder: every file that imports from ``search.kernels``."""
+    sources = [path.read_bytes() for path in sorted(folder.rglob("*.py"))]
+    return hashlib.sha256(b"".join(text for text in sources if b"search.kernels" in text)).hexdigest()[:16]
+
+
+def _popcount(_context: Any, _word: Any) -> Any:
+    def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.uint64), generate
+
+
+def _prefetch(_context: Any, array: Any, place: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        address = builder.bitcast(builder.gep(data, [arguments[1]]), byte)
+        builder.call(fetch, [address, number(0), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), generate
+
+
+# The number of set bits of a uint64, by the processor's own instruction.
+popcount: Callable[[Any], Int] = cast(Any, intrinsic)(_popcount)
+# Start to bring item ``place`` of an array, all axes counted as one, into the processor's cache.
+prefetch: Callable[[Any, Int], None] = cast(Any, intrinsic)(_prefetch)

@@ -1,0 +1,88 @@
+"""What only the map does with pictures that were picked: search by their mean, list them. The rest is the gallery's."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import StringIO
+from typing import Any
+
+import numpy as np
+from django.db.models import QuerySet
+
+from gallery.models import Image
+from gallery.selection import as_zip
+from search.exceptions import BadQuery, SearchError
+from search.features import store, versions
+from search.retrieval.engine import search
+from search.retrieval.query import Query
+from search.types import Result
+
+MEANT = 500  # pictures that a mean is made of, at most
+
+
+def chosen(ids: Sequence[int]) -> QuerySet[Image]:
+    """Those of the pictures that are there."""
+    return Image.objects.filter(pk__in=ids).order_by("pk")
+
+
+def like_all(*, ids: Sequence[int], space: str, limit: int) -> Result:
+    """Pictures near the mean of these, without them. Raises SearchError if none has a feature yet."""
+    method = versions.serving(space)
+    # Evenly from a large selection: more do not move the mean.
+    some = ids[:: -(-len(ids) // MEANT)]
+    stored = store.current(space).filter(image_id__in=some).values_list("data", flat=True)
+    fitting = [bytes(data) for data in stored if data is not None and method.fits(bytes(data))]
+    if not fitting:
+        raise BadQuery("None of these pictures can be searched by yet.")
+    if method.metric != "euclidean":
+        raise SearchError("Pictures of this way of searching have no mean.")
+    rows = method.rows(fitting).astype(np.float32)
+    mean, length = rows.mean(axis=0), np.linalg.norm(rows, axis=1).mean()
+    mean *= length / (np.linalg.norm(mean) or 1.0)  # as long as they are
+    return search(Query({space: mean[np.newaxis]}, exclude=frozenset(some)), method=space, limit=limit)
+
+
+Write = Callable[[QuerySet[Image]], Iterator[bytes]]
+COLUMNS = ("id", "title", "tags", "width", "height", "format", "bytes", "sha256", "created_at", "url")
+
+
+def described(image: Image) -> dict[str, Any]:
+    values = {name: getattr(image, name) for name in COLUMNS if name not in {"tags", "created_at", "url"}}
+    tags = sorted(tag.name for tag in image.tags.all())
+    return {**values, "tags": tags, "created_at": image.created_at.isoformat(), "url": image.get_absolute_url()}
+
+
+def as_json(images: QuerySet[Image]) -> Iterator[bytes]:
+    between = b"[\n"
+    for image in images.prefetch_related("tags").iterator(500):
+        yield between + json.dumps(described(image), ensure_ascii=False).encode()
+        between = b",\n"
+    yield b"\n]\n" if between == b",\n" else b"[]\n"
+
+
+def as_csv(images: QuerySet[Image]) -> Iterator[bytes]:
+    yield _csv_line(COLUMNS)
+    for image in images.prefetch_related("tags").iterator(500):
+        row = described(image) | {"tags": ", ".join(tag.name for tag in image.tags.all())}
+        yield _csv_line([_harmless(row[name]) for name in COLUMNS])
+
+
+def _csv_line(cells: Iterable[object]) -> bytes:
+    line = StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue().encode()
+
+
+def _harmless(value: object) -> object:
+    """Spreadsheets run what begins like a formula."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
+
+
+# Format -> media type, writer.
+EXPORTS: dict[str, tuple[str, Write]] = {
+    "json": ("application/json", as_json),
+    "csv": ("text/csv; charset=utf-8", as_csv),
+    "zip": ("application/zip", as_zip),
+}

@@ -1,0 +1,137 @@
+"""What may be asked of the map: a new one, and that the ones there are are kept. Workers do it, one a space."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import F
+
+from search.exceptions import SearchError, UnknownSpace
+from search.features import backlog, versions
+from search.jobs.queue import send
+from search.locks import alone
+from search.map import build, tiles
+from search.map.models import Layout
+from search.map.positions import serving
+from search.methods import METHODS, get_method
+
+log = logging.getLogger(__name__)
+
+FEWEST = 3  # pictures that make a map
+GROWTH = 0.5  # the share of pictures placed later that calls for a new map
+KEPT = 2  # maps that are done: the one that serves, and one for pages that are still open
+MAX_TRIES = 3  # a map that kills its worker must not do so for ever
+PREFERRED = ("semantic", "neural", "color")  # of these the first that there is gets its map by itself
+UNFINISHED = (Layout.State.QUEUED, Layout.State.RUNNING)
+
+
+def mappable() -> list[str]:
+    """Spaces that can have a map now: distances as in a plane, and a model if one is needed. Best first."""
+    ready = [space for space in METHODS if get_method(space).metric == "euclidean" and not versions.problem(space)]
+    return sorted(ready, key=lambda space: PREFERRED.index(space) if space in PREFERRED else len(PREFERRED))
+
+
+def mapped() -> list[Layout]:
+    """The maps that serve, the preferred space's first."""
+    return [layout for space in mappable() if (layout := serving(space))]
+
+
+def request_layout(*, space: str, user: User | None = None) -> Layout:
+    """Ask for a new map of a space; the one that is being made already, if there is one. Returns at once.
+
+    Raises UnknownSpace, or SearchError if the space cannot have a map.
+    """
+    from search.map import tasks
+
+    if space not in METHODS:
+        raise UnknownSpace(f"There is no method “{space}”. A map can be had of: {', '.join(mappable())}.")
+    if space not in mappable():
+        reason = versions.problem(space) or "Its pictures have no places, only neighbours."
+        raise SearchError(f"There can be no map of “{METHODS[space][0]}”. {reason}")
+    with transaction.atomic():
+        layout = Layout.objects.filter(space=space, state__in=UNFINISHED).first()
+        layout = layout or Layout.objects.create(space=space, requested_by=user)
+        transaction.on_commit(partial(send, tasks.advance, layout.pk))
+    return layout
+
+
+def lock_of(space: str) -> str:
+    """Who works on a space's maps is alone by this name."""
+    return f"map-{space}"
+
+
+def advance(layout_id: int) -> None:
+    """Make a map, or go on where a killed worker left it. Safe to call at any time, by several at once."""
+    layout = Layout.objects.defer("places").filter(pk=layout_id, state__in=UNFINISHED).first()
+    if layout is None:
+        return
+    with alone(lock_of(layout.space)) as free:
+        if free and _claimed(layout):
+            build.make(layout)
+            prune(layout.space)
+
+
+def _claimed(layout: Layout) -> bool:
+    """Whether it is still to be done; counts the try before the work, so that one that kills counts too."""
+    unfinished = Layout.objects.filter(pk=layout.pk, state__in=UNFINISHED)
+    if layout.tries >= MAX_TRIES:
+        unfinished.update(
+            state=Layout.State.FAILED, error=f"Its worker died {MAX_TRIES} times. Is there enough memory?"
+        )
+        return False
+    return bool(unfinished.update(state=Layout.State.RUNNING, tries=F("tries") + 1))
+
+
+def fail(layout_id: int, error: str) -> None:
+    """Close a map that cannot be made; the old one goes on serving."""
+    Layout.objects.filter(pk=layout_id, state__in=UNFINISHED).update(state=Layout.State.FAILED, error=error)
+
+
+def catch_up(space: str) -> None:
+    """Bring the map that serves up to date with its space. Safe to call at any time, by several at once."""
+    with alone(lock_of(space)) as free:
+        layout = serving(space) if free else None
+        if layout:
+            build.catch_up(layout)
+
+
+def sweep() -> None:
+    """Find what is to be done, and ask for it: maps that stand still or are due, pictures without a place."""
+    from search.map import tasks
+
+    for layout_id in Layout.objects.filter(state__in=UNFINISHED).values_list("pk", flat=True):
+        send(tasks.advance, layout_id)
+    for space in mappable():
+        layout = serving(space)
+        if layout and (layout.sequence < versions.row_of(space).head or not tiles.complete(layout)):
+            send(tasks.catch_up, space)
+        if due(space, layout):
+            request_layout(space=space)
+
+
+def due(space: str, layout: Layout | None) -> bool:
+    """Whether a space should get a new map by itself: the preferred one its first, any other when much is new."""
+    last = Layout.objects.filter(space=space).defer("places").first()
+    if last and (last.state == Layout.State.FAILED or not last.finished):
+        return False
+    if layout is None:
+        return space == mappable()[0] and build.count_of(space) >= FEWEST and not backlog.pending(space)
+    changed = layout.points.count()
+    return changed > GROWTH * max(layout.count, FEWEST) and not backlog.pending(space)
+
+
+def prune(space: str) -> None:
+    """Remove maps that nobody looks at any more, and what is left of those that failed."""
+    done = Layout.objects.filter(space=space, state=Layout.State.DONE).values_list("pk", flat=True)[:KEPT]
+    for layout in Layout.objects.defer("places").filter(space=space).exclude(pk__in=list(done)):
+        if layout.state in (Layout.State.DONE, Layout.State.FAILED):
+            remove(layout)
+
+
+def remove(layout: Layout) -> None:
+    """Delete a map with its files."""
+    tiles.remove_all(layout)
+    layout.delete()

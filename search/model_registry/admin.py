@@ -1,0 +1,106 @@
+"""The admin of encoders: which there are, what uses them, and fetching another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.validators import RegexValidator
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+
+from search.admin import ReadOnlyAdmin
+from search.encoders import ENCODERS
+from search.model_registry import install, registry
+from search.model_registry.models import Fetch
+
+PLAIN_NAME = RegexValidator(r"^[\w./:@+-]+$", "A name has letters, digits and . / : @ + - _ only.")
+
+
+class FetchForm(forms.ModelForm[Fetch]):
+    """Which encoder to fetch."""
+
+    name = forms.CharField(
+        label="Model", max_length=200, validators=[PLAIN_NAME], help_text=f"One of: {', '.join(ENCODERS)}"
+    )
+
+    class Meta:
+        model = Fetch
+        fields = ("name",)
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"])
+        prefix, colon, rest = name.removeprefix("open_").partition(":")
+        if not (rest and prefix + colon in ENCODERS if colon else name in ENCODERS):
+            raise forms.ValidationError(f"There is no such model. Write one of: {', '.join(ENCODERS)}.")
+        return name
+
+
+@admin.register(Fetch)
+class FetchAdmin(ReadOnlyAdmin):
+    """Encoders on this machine, and those that were fetched; bars move while the page is open."""
+
+    form = FetchForm
+    list_display = ("name", "progress", "requested_by", "created_at")
+    list_select_related = ("requested_by",)
+    readonly_fields = ("progress", "error", "requested_by", "created_at", "updated_at")
+    change_list_template = "admin/fetching/fetch/change_list.html"
+
+    class Media:
+        js = ("admin-progress.js",)
+        css = {"all": ["admin-extra.css"]}
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("fetching.add_fetch"))
+
+    def get_fields(self, request: HttpRequest, obj: Fetch | None = None) -> tuple[str, ...]:
+        return ("name", *self.readonly_fields) if obj else ("name",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Fetch | None = None) -> tuple[str, ...]:
+        return ("name", *self.readonly_fields) if obj else ()
+
+    def get_urls(self) -> list[URLPattern]:
+        state = path("<int:pk>/state/", self.admin_site.admin_view(self.state), name="fetching_fetch_state")
+        return [state, *super().get_urls()]
+
+    def state(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What static/admin-progress.js asks for."""
+        fetch = get_object_or_404(Fetch, pk=pk)
+        state = "failed" if fetch.lost else fetch.state
+        done, total = fetch.steps
+        return JsonResponse({"state": state, "stage": fetch.stage, "done": done, "total": total})
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        here = registry.shelved()
+        names = {one.meta["name"] for one in here}
+        more = [(name, label) for name, (label, _) in ENCODERS.items() if name not in names and name[-1] != ":"]
+        shown = {
+            "title": "Encoders",
+            "encoders": here,
+            "more": [*more, (registry.BETTER, "CLIP: understands words best")],
+        }
+        return super().changelist_view(request, {**shown, **(extra_context or {})})
+
+    def save_model(self, request: HttpRequest, obj: Fetch, form: Any, change: bool) -> None:
+        user: Any = request.user
+        fetch = install.start(name=obj.name, user=user)
+        obj.pk = fetch.pk
+
+    def response_add(self, request: HttpRequest, obj: Fetch, post_url_continue: str | None = None) -> HttpResponse:
+        messages.success(request, f"The worker fetches {obj}.")
+        return HttpResponseRedirect(reverse("admin:fetching_fetch_changelist"))
+
+    @admin.display(ordering="state")
+    def progress(self, fetch: Fetch) -> str:
+        if fetch.lost:
+            return "lost: its worker ended; fetch it again"
+        if fetch.finished:
+            said = fetch.error.splitlines()[-1] if fetch.error else ""
+            return f"{fetch.state}: {said}" if said else fetch.state
+        url = reverse("admin:fetching_fetch_state", args=[fetch.pk])
+        done, total = fetch.steps
+        bar = '<span class="job" data-url="{}"><progress value="{}" max="{}"></progress> <span>{}</span></span>'
+        return format_html(bar, url, done, total or 1, ": ".join(filter(None, [fetch.state, fetch.stage])))

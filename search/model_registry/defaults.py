@@ -1,0 +1,40 @@
+"""The encoders that the settings name: what is missing is fetched by a worker, and the admin shows how far it is.
+
+The rows of fetches say what was tried. A worker that starts tries again what had failed or was cut off.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.utils import timezone
+
+from search.encoders import EncoderDamaged, EncoderMissing, load
+from search.jobs.queue import send
+from search.methods import METHODS, get_method
+from search.methods.encoded import Encoded
+from search.model_registry import install, tasks
+from search.model_registry.models import SILENT, Fetch
+
+
+def missing() -> list[str]:
+    """Names of the encoders that methods need and that are not there, or damaged."""
+    names = []
+    for space in METHODS:
+        method = get_method(space)
+        if isinstance(method, Encoded):
+            try:
+                load(settings.MODELS_ROOT, method.chosen)
+            except (EncoderMissing, EncoderDamaged):
+                names.append(method.chosen)
+    return names
+
+
+def fetch_missing(*, at_start: bool = False) -> None:
+    """Ask for what is missing, unless that is under way or, but for the start of a worker, has failed before."""
+    for name in missing():
+        last = Fetch.objects.filter(name=name).first()
+        if last is None or (last.finished and at_start):
+            install.start(name=name)
+        elif not last.finished and (at_start or timezone.now() - last.updated_at > SILENT):
+            Fetch.objects.filter(pk=last.pk).update(state=Fetch.State.QUEUED, updated_at=timezone.now())
+            send(tasks.run, last.pk)

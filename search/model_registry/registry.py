@@ -1,0 +1,90 @@
+"""Which encoders there are on this machine, what each is, and which space looks through it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from search.encoders.folder import META, Folder, folder_path
+from search.exceptions import SearchError
+from search.methods import METHODS, get_method
+from search.models import Space
+from search.retrieval.queries import WORDS
+
+BETTER = "open_clip:ViT-B-32/laion2b_s34b_b79k"
+COMMAND = "manage.py fetch_models"
+
+
+def root() -> Path:
+    """Where encoder folders are."""
+    return Path(settings.MODELS_ROOT)
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """An encoder folder as its meta.json describes it; ``spaces`` are the labels of those that use it."""
+
+    key: str
+    meta: Mapping[str, Any]
+    size: int
+    spaces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TextModel:
+    """What answers words, "" if nothing does; what to do for better answers, and by which command."""
+
+    name: str = ""
+    label: str = ""
+    advice: str = ""
+    command: str = ""
+
+
+def shelved() -> list[Shelved]:
+    """All encoders, by name; checksums are left to who loads them. What cannot be read is left out."""
+    found = [folder for path in sorted(root().glob(f"[!.]*/{META}")) if (folder := _folder(path.parent))]
+    unique = {folder.key: folder for folder in found}
+    return [Shelved(key, folder.meta, folder.size, used_by(key)) for key, folder in unique.items()]
+
+
+def used_by(key: str) -> tuple[str, ...]:
+    """Labels of the spaces whose features this encoder makes."""
+    return tuple(label for space, (label, _) in METHODS.items() if key in versions_of(space))
+
+
+def versions_of(space: str) -> str:
+    """The version that a space answers with, and the one that it is to have, if there is a model."""
+    serving = Space.objects.filter(pk=space).values_list("version", flat=True).first() or ""
+    try:
+        return f"{serving} {get_method(space).version}".strip()
+    except SearchError:
+        return serving
+
+
+def text_model() -> TextModel:
+    """Who answers words, and what would answer them better."""
+    key = versions_of(WORDS).partition(" ")[0].partition(":")[2] if WORDS in METHODS else ""
+    folder = _folder(folder_path(root(), key)) if key else None
+    if folder is None:
+        return TextModel(
+            advice="No text model is here yet. This command makes one, without a network:", command=COMMAND
+        )
+    name, label = folder.name, str(folder.meta.get("label", folder.name))
+    if folder.meta["kind"] == "clip":
+        return TextModel(name, label)
+    advice = "CLIP understands words better; this command installs it, once, and the site goes over to it:"
+    return TextModel(name, label, advice, f"{COMMAND} {BETTER}")
+
+
+def _folder(path: Path) -> Folder | None:
+    try:
+        meta = json.loads((path / META).read_bytes())
+        folder = Folder(path.resolve(), meta)
+        return folder if {"name", "kind", "files"} <= set(meta) and folder.key else None
+    except (OSError, ValueError, TypeError):
+        return None

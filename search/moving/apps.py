@@ -1,7 +1,0 @@
-from django.apps import AppConfig
-
-
-class MovingConfig(AppConfig):
-    name = "search.moving"
-    label = "moving"
-    verbose_name = "Moving"

@@ -1,0 +1,29 @@
+"""One space that cannot answer must not take the others with it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import InterfaceError, OperationalError
+
+from search.exceptions import SpaceUnavailable
+
+log = logging.getLogger(__name__)
+
+FAILED = "This way of searching failed; the log says why."
+
+
+@contextmanager
+def admitting(space: str, skipped: dict[str, str]) -> Iterator[None]:
+    """One space that cannot answer, or is broken, must not take the others with it."""
+    try:
+        yield
+    except SpaceUnavailable as error:
+        skipped[space] = str(error)
+    except (OperationalError, InterfaceError):  # the database is away, for all spaces
+        raise
+    except Exception:
+        log.exception("Space %s failed", space)
+        skipped[space] = FAILED

@@ -1,0 +1,107 @@
+"""What a visitor gives -> a query: pixels, a stored image, a part of one, words."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from time import perf_counter
+
+from django.core.files.storage import default_storage
+
+from gallery.decoding import decode
+from gallery.models import Image
+from gallery.services import limits
+from search.exceptions import BadQuery, SpaceUnavailable
+from search.features.store import features_of
+from search.features.versions import rows_of
+from search.methods import ALL, METHODS, get_method, spaces_of
+from search.methods.base import Method, Picture
+from search.retrieval.engine import search
+from search.retrieval.guard import admitting
+from search.retrieval.live import live
+from search.retrieval.query import Query
+from search.retrieval.regions import Region
+from search.types import Pixels, Result
+
+log = logging.getLogger(__name__)
+
+WORDS = "semantic"  # the space that is asked in words, if no other is named
+
+
+NO_MODEL = "No text model is installed, so words are looked for in titles and tags only. Run manage.py fetch_models."
+
+
+def by_words(words: str, method: str, limit: int) -> Result:
+    """What a search by words finds. Raises BadQuery or UnknownSpace."""
+    if WORDS not in METHODS:
+        return Result(method, 0.0, skipped={WORDS: NO_MODEL})
+    started = perf_counter()
+    query = query_by_text(words, method)
+    reading = 1000 * (perf_counter() - started)
+    found = search(query, method=method, limit=limit)
+    return replace(found, took_ms=round(found.took_ms + reading, 3))
+
+
+def query_by_part(image: Image, method: str, region: Region) -> Query:
+    """A query by a part of a stored picture, which is no answer to itself."""
+    query = query_by_pixels(region.cut(image_pixels(image)), method)
+    return replace(query, exclude=frozenset([image.pk]))
+
+
+def query_by_stored(image: Image, method: str = ALL, region: Region | None = None) -> Query:
+    """A query by a stored picture or a part of it."""
+    return query_by_part(image, method, region) if region else query_by_image(image.pk, method)
+
+
+def image_pixels(image: Image) -> Pixels:
+    """A stored picture's pixels, as features are made from. Raises ImageRejected or OSError."""
+    with default_storage.open(image.file_name) as file:
+        return decode(file.read(), limits=limits()).pixels
+
+
+AT_WORK = "This picture is still being worked on."
+
+
+def query_by_pixels(pixels: Pixels, method: str = ALL) -> Query:
+    """A query by a picture that need not be stored."""
+    picture = Picture(pixels)
+    return _query(spaces_of(method), lambda _, way: way.extract_many([picture])[0])
+
+
+def query_by_image(image_id: int, method: str = ALL) -> Query:
+    """A query by a stored picture, which is no answer to itself."""
+    asked = spaces_of(method)
+    return replace(query_by_features(features_of(image_id, asked), method), exclude=frozenset([image_id]))
+
+
+def query_by_features(features: Mapping[tuple[str, str], bytes], method: str = ALL) -> Query:
+    """A query by features that were extracted before, by (space, version); a space that has another now is missing."""
+    return _query(spaces_of(method), lambda space, way: features.get((space, way.version), b""))
+
+
+def query_by_text(text: str, method: str = ALL) -> Query:
+    """A query by words, for the spaces that know words. Raises BadQuery if the one that is named does not."""
+    asked = [space for space in spaces_of(method) if get_method(space).words]
+    if not asked:
+        raise BadQuery(f"“{METHODS[method][0]}” knows no words. Search by meaning, or by a picture.")
+    rows, views, missing = {}, {}, dict[str, str]()
+    for space in asked:
+        with admitting(space, missing):
+            view = live(space).view()
+            rows[space], views[space] = view.method.read(text), view
+    return Query(rows, missing, views=views, words=True)
+
+
+def _query(asked: Iterable[str], feature: Callable[[str, Method], bytes]) -> Query:
+    """A query by features, each of the version that answers in this process now."""
+    rows, stored, views, missing = {}, {}, {}, dict[str, str]()
+    for space, row in rows_of(asked).items():
+        with admitting(space, missing):
+            view = live(space).view(row)
+            way = view.method
+            data = feature(space, way)
+            if not data or not way.fits(data):
+                raise SpaceUnavailable(AT_WORK)
+            rows[space], stored[space], views[space] = way.queries(data), data, view
+    return Query(rows, missing, stored=stored, views=views)

@@ -1,0 +1,35 @@
+"""Makes a process ready before its first request: libraries imported, kernels compiled or read from disk."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import numpy as np
+
+from search.exceptions import SpaceUnavailable
+from search.methods import METHODS, get_method
+from search.methods.base import Method, Picture
+from search.methods.encoded import Encoded
+from search.snapshots.build import new_index
+
+
+def warm_up(*, networks: bool = True) -> None:
+    """Run each method and its index once. numba keeps the machine code on disk, so only the first ever is slow.
+
+    A space without a model is passed over, and so are those with one unless ``networks``. The database is not asked.
+    """
+    picture = Picture(np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8))
+    for space in METHODS:
+        with suppress(SpaceUnavailable):
+            if networks or not isinstance(get_method(space), Encoded):
+                _run(space, get_method(space), picture)
+
+
+def _run(space: str, method: Method, picture: Picture) -> None:
+    data = method.extract_many([picture])[0]
+    made = new_index(space, method=method)
+    index = made.beside() if made.shared else made  # a server is warm already
+    index.add(np.array([1], np.int64), method.rows([data]))
+    for query in [*method.queries(data), *(method.read("a dog") if method.words else ())]:
+        index.search(query, 1)
+    index.remove(np.array([1], np.int64))

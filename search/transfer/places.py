@@ -1,0 +1,99 @@
+"""A finished export or backup to read from: a folder or a tar."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import tarfile
+from abc import ABC, abstractmethod
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+from gallery.imports.bounded import open_bounded
+from gallery.imports.tars import members
+from search.transfer.exceptions import Damaged, MovingError
+
+
+class Place(ABC):
+    """Files by name. Names come from the program, never from what is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @abstractmethod
+    def open(self, name: str) -> BinaryIO:
+        """Raises FileNotFoundError, or another OSError if it is no plain file."""
+
+    def read(self, name: str, most: int) -> bytes:
+        """All of a file. Raises Damaged if it cannot be read, or has more than ``most`` bytes."""
+        try:
+            with self.open(name) as file:
+                data = file.read(most + 1)
+        except OSError as error:
+            raise Damaged(f"its file cannot be read ({error.strerror or error})") from error
+        if len(data) > most:
+            raise Damaged(f"its file has more than {most:,} bytes")
+        return data
+
+
+class FolderPlace(Place):
+    def open(self, name: str) -> BinaryIO:
+        """A pipe in the folder must not stop us; a link may lead anywhere."""
+        descriptor = os.open(self.path / name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError("this is no plain file")
+        return os.fdopen(descriptor, "rb")
+
+
+class TarPlace(Place):
+    """Where every file lies is remembered: some 200 bytes each."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._found: dict[str, tuple[int, int]] = {}
+        with open_bounded(str(path)) as file, tarfile.open(fileobj=file, mode="r:") as archive:
+            for entry in members(archive, file):
+                if entry.isreg() and entry.sparse is None:
+                    self._found[entry.name] = (entry.offset_data, entry.size)
+
+    def open(self, name: str) -> BinaryIO:
+        if name not in self._found:
+            raise FileNotFoundError(f"{name} is not in {self.path.name}")
+        return io.BufferedReader(_Part(self.path, *self._found[name]))
+
+
+class _Part(io.RawIOBase):
+    """Some bytes of a file, as a file."""
+
+    def __init__(self, path: Path, begin: int, size: int) -> None:
+        with ExitStack() as stack:
+            self._file = stack.enter_context(path.open("rb", buffering=0))
+            self._file.seek(begin)
+            stack.pop_all()
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, room: object) -> int:
+        view = memoryview(room)[: self._left]  # type: ignore[arg-type]
+        read = self._file.readinto(view) or 0
+        self._left -= read
+        return read
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def place(path: Path) -> Place:
+    """Raises MovingError."""
+    try:
+        if path.is_dir():
+            return FolderPlace(path)
+        return TarPlace(path)
+    except (tarfile.TarError, ValueError, OSError) as error:
+        raise MovingError(f"{path} is no whole export: {error}. Nothing was changed.") from error

@@ -1,0 +1,285 @@
+"""The HTTP API of searching."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema
+from rest_framework import exceptions, serializers
+from rest_framework.parsers import BaseParser, FormParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import ScopedRateThrottle
+from rest_framework.views import APIView
+
+from gallery.api import ImageAnswer, image_bodies, refused
+from gallery.exceptions import GalleryError
+from gallery.models import Image
+from gallery.web.api_views import UploadView
+from gallery.web.errors import Refused, errors
+from search.explain.explain import explain
+from search.query_uploads import services
+from search.query_uploads.models import Kept
+from search.retrieval import engine, queries
+from search.types import Hit, Result
+from search.web.forms import MAX_WORDS, METHOD_CHOICES, PictureSearchForm, StoredSearchForm, TextSearchForm, WhyForm
+from search.web.results import answers
+from search.web.throttles import FetchThrottle, may_keep
+
+
+class Limit(serializers.IntegerField):
+    """How many results at most."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=1, max_value=settings.MAX_RESULTS, help_text="20 if not given", **kwargs)
+
+
+class SearchQuery(serializers.Serializer[Any]):
+    """How to search."""
+
+    method = serializers.ChoiceField(METHOD_CHOICES, required=False, help_text="One way of seeing, or all")
+    limit = Limit(required=False)
+
+
+class TextQuery(SearchQuery):
+    """What to search for in words."""
+
+    q = serializers.CharField(max_length=MAX_WORDS)
+
+
+class StoredQuery(SearchQuery):
+    """How to search by a picture that is here."""
+
+    region = serializers.CharField(required=False, help_text="A part of the picture: x,y,w,h, each 0 to 1")
+
+
+class PictureQuery(StoredQuery):
+    """What to search for: a file, or a URL that shows a picture."""
+
+    file = serializers.FileField(required=False)
+    url = serializers.URLField(required=False)
+
+
+class EvidenceAnswer(serializers.Serializer[Any]):
+    rank = serializers.IntegerField(help_text="From 1")
+    distance = serializers.FloatField(help_text="In the metric of this space")
+
+
+class FoundAnswer(serializers.Serializer[Any]):
+    image = ImageAnswer()
+    score = serializers.FloatField(help_text="0 to 1, 1 for identical")
+    distance = serializers.FloatField()
+    methods = serializers.DictField(child=EvidenceAnswer(), help_text="What each space has to say")
+
+
+class KeptAnswer(serializers.ModelSerializer[Kept]):
+    """Where a search by a picture can be asked again, until its picture is deleted."""
+
+    url = serializers.SerializerMethodField(help_text="GET asks again, DELETE deletes the picture now")
+    page_url = serializers.SerializerMethodField(help_text="The page of this search")
+    picture_url = serializers.SerializerMethodField(help_text="The kept copy of the picture")
+
+    class Meta:
+        model = Kept
+        fields = ("id", "url", "page_url", "picture_url", "expires_at")
+        read_only_fields = fields
+
+    def get_url(self, kept: Kept) -> str:
+        return self._full(reverse("api:search-kept", args=[kept.pk]))
+
+    def get_page_url(self, kept: Kept) -> str:
+        return self._full(kept.get_absolute_url())
+
+    def get_picture_url(self, kept: Kept) -> str:
+        return self._full(kept.url)
+
+    def _full(self, path: str) -> str:
+        return str(self.context["request"].build_absolute_uri(path))
+
+
+class SearchAnswer(serializers.Serializer[Any]):
+    """What a search found, best first, and which spaces could not answer."""
+
+    method = serializers.CharField()
+    took_ms = serializers.FloatField()
+    results = FoundAnswer(many=True)
+    skipped = serializers.DictField(child=serializers.CharField(), help_text="Space -> why it did not answer")
+    search = KeptAnswer(required=False, help_text="Of an uploaded picture, where such are kept")
+
+
+class WhyQuery(serializers.Serializer[Any]):
+    """The query that a picture was found by: one of the first three."""
+
+    query = serializers.IntegerField(required=False, help_text="Id of a stored picture")
+    search = serializers.CharField(required=False, help_text="Id of a search by an uploaded picture")
+    q = serializers.CharField(required=False, help_text="Words")
+    region = serializers.CharField(required=False, help_text="The part of the picture: x,y,w,h")
+
+
+class SaidAnswer(serializers.Serializer[Any]):
+    """What one space says of a query and a picture."""
+
+    distance = serializers.FloatField(help_text="In the metric of this space")
+    score = serializers.FloatField(help_text="0 to 1")
+    nearer = serializers.FloatField(allow_null=True, help_text="Share of a sample that is less like it")
+    sampled = serializers.IntegerField(help_text="Pictures in that sample")
+    shown = serializers.JSONField(help_text="bits, colours or outline and pairs: what can be drawn of it")
+
+
+class WhyAnswer(serializers.Serializer[Any]):
+    """Why a picture was found."""
+
+    image = ImageAnswer()
+    took_ms = serializers.FloatField()
+    methods = serializers.DictField(child=SaidAnswer())
+    skipped = serializers.DictField(child=serializers.CharField(), help_text="Space -> why it says nothing")
+
+
+class Similar(APIView):
+    throttle_scope = "search"
+
+    @extend_schema(
+        operation_id="images_similar",
+        parameters=[StoredQuery],
+        responses={200: SearchAnswer, **errors(400, 401, 404, 429)},
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        """More like this, or like a part of it: the stored picture itself is not among the results."""
+        image = get_object_or_404(Image, pk=pk)
+        how = _checked(StoredSearchForm(request.query_params))
+        with _readable():
+            query = queries.query_by_stored(image, how["method"], how["region"])
+        return _answer(request, engine.search(query, method=how["method"], limit=how["limit"]))
+
+
+class Explain(APIView):
+    throttle_scope = "search"
+
+    @extend_schema(
+        operation_id="images_explain",
+        parameters=[WhyQuery],
+        responses={200: WhyAnswer, **errors(400, 401, 404, 429)},
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        """Why this picture is found by a query."""
+        image = get_object_or_404(Image, pk=pk)
+        form = WhyForm(request.query_params)
+        _checked(form)
+        with _readable():
+            asked = form.asked()
+        if asked is None:
+            raise exceptions.NotFound("The picture that was searched by is not here any more.")
+        why = explain(asked, image)
+        shown = {"image": image, "took_ms": why.took_ms, "skipped": why.skipped}
+        methods = {said.space: said for said in why.said}
+        return Response(WhyAnswer({**shown, "methods": methods}, context={"request": request}).data)
+
+
+class ByPicture(UploadView):
+    needs = {"POST": ""}
+    throttle_scope = "search"
+    throttle_classes = (ScopedRateThrottle, FetchThrottle)
+    parser_classes: Sequence[type[BaseParser]] = (MultiPartParser, FormParser)
+
+    @extend_schema(
+        operation_id="search_image",
+        request={"multipart/form-data": PictureQuery},
+        responses={200: SearchAnswer, **errors(400, 401, 413, 415, 429)},
+    )
+    def post(self, request: Request) -> Response:
+        """Search by a picture that need not be here: an uploaded file, or a URL that shows one."""
+        sent: Any = request.data
+        form = PictureSearchForm(sent, request.FILES)
+        how = _checked(form)
+        try:
+            pixels = form.pixels()
+        except GalleryError as error:
+            raise refused(error, "file" if how["file"] else "url") from error
+        region = how["region"]
+        query = queries.query_by_pixels(region.cut(pixels) if region else pixels, how["method"])
+        result = engine.search(query, method=how["method"], limit=how["limit"])
+        kept = services.keep(pixels, None if region else query) if may_keep(request) else None
+        return _answer(request, result, kept)
+
+
+class OneSearch(APIView):
+    """A search by a picture that was uploaded before."""
+
+    needs = {"DELETE": ""}
+    throttle_scope = "search"
+
+    @extend_schema(
+        operation_id="search_kept",
+        parameters=[StoredQuery],
+        responses={200: SearchAnswer, **errors(400, 401, 404, 429)},
+    )
+    def get(self, request: Request, key: str) -> Response:
+        """Ask again, by the whole picture or a part of it; 404 once its picture is deleted."""
+        kept = _kept(key)
+        how = _checked(StoredSearchForm(request.query_params))
+        query = services.query_by_kept(kept, how["method"], how["region"])
+        return _answer(request, engine.search(query, method=how["method"], limit=how["limit"]), kept)
+
+    @extend_schema(operation_id="search_forget", responses={204: None, **errors(401, 404, 429)})
+    def delete(self, request: Request, key: str) -> Response:
+        """Delete the picture now."""
+        services.forget(_kept(key))
+        return Response(status=204)
+
+
+class ByText(APIView):
+    throttle_scope = "search"
+
+    @extend_schema(
+        operation_id="search_text",
+        parameters=[TextQuery],
+        responses={200: SearchAnswer, **errors(400, 401, 429)},
+    )
+    def get(self, request: Request) -> Response:
+        """Search by words."""
+        how = _checked(TextSearchForm(request.query_params))
+        return _answer(request, queries.by_words(how["q"], how["method"], how["limit"]))
+
+
+def _checked(form: forms.Form) -> dict[str, Any]:
+    """The cleaned data of a form. Raises ValidationError."""
+    if not form.is_valid():
+        raise exceptions.ValidationError({name: [str(text) for text in texts] for name, texts in form.errors.items()})
+    return form.cleaned_data
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Stored files may be damaged or gone."""
+    try:
+        yield
+    except (GalleryError, OSError) as error:
+        raise Refused("The file of this picture cannot be read.", code="unreadable") from error
+
+
+def _kept(key: str) -> Kept:
+    if kept := services.find(key):
+        return kept
+    raise exceptions.NotFound("This search is not kept any more.")
+
+
+def _answer(request: Request, result: Result, kept: Kept | None = None) -> Response:
+    """A result as ``SearchAnswer`` would show it, in a tenth of its time; ``kept`` is where it can be asked again."""
+    found = answers(result)
+    images = image_bodies([one.image for one in found], request)
+    shown: dict[str, Any] = {"method": result.method, "took_ms": result.took_ms, "skipped": result.skipped}
+    shown["results"] = [_found(image, one.hit) for image, one in zip(images, found, strict=True)]
+    if kept:
+        shown["search"] = KeptAnswer(kept, context={"request": request}).data
+    return Response(shown)
+
+
+def _found(image: dict[str, Any], hit: Hit) -> dict[str, Any]:
+    methods = {space: {"rank": seen.rank, "distance": seen.distance} for space, seen in hit.methods.items()}
+    return {"image": image, "score": hit.score, "distance": hit.distance, "methods": methods}
