@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.load_site import HERE, Served, serving
 from benchmarks.milvus import PROBES, resident
 from benchmarks.speed import table
-from tests.milvus_server import MilvusServer
+from tests.support.milvus_server import MilvusServer
 
 HEADER = ("method", "indexes", "p50 ms", "p95 ms", "as near")
 KINDS = ("phash", "color", "neural", "semantic", "all")

@@ -149,7 +149,7 @@ def database(kind: str) -> Iterator[str]:
     if kind == "sqlite" or os.environ.get("DATABASE_URL"):
         yield os.environ.get("DATABASE_URL", "")
         return
-    from tests.servers import Postgres
+    from tests.support.servers import Postgres
 
     server = Postgres()
     try:

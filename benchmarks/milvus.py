@@ -20,7 +20,7 @@ from search.indexes.base import Index
 from search.indexes.milvus.index import MilvusIndex
 from search.indexes.milvus.server import ask
 from search.types import Features, Keys, Matches
-from tests.milvus_server import MilvusServer
+from tests.support.milvus_server import MilvusServer
 
 RESULTS = Path(__file__).parent / "results" / "milvus.md"
 K = 10

@@ -17,12 +17,12 @@ from search.jobs import reindexing
 from search.methods import METHODS
 from search.models import Job
 from search.retrieval.live import forget
-from tests import milvus_server, s3_server
 from tests.cluster.network import NO_NAMESPACES
-from tests.encoders_made import make_missing
-from tests.milvus_server import LentCollections, MilvusServer, missing_milvus
-
-SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+from tests.support import milvus_server, s3_server
+from tests.support.default_encoders import make_missing
+from tests.support.milvus_server import LentCollections, MilvusServer, missing_milvus
+from tests.support.paths import SHARED_DATA
+from tests.support.servers import Postgres, Redis, missing_programs
 
 # What a continuous-integration run may skip; everything else has to run there.
 MAY_SKIP_ON_CI: tuple[str, ...] = ()
@@ -73,6 +73,16 @@ def encoders() -> Path:
     """The folder of the default encoders; every space can answer."""
     make_missing(settings.MODELS_ROOT)
     return settings.MODELS_ROOT
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[dict[str, str]]:
+    if reason := missing_programs():
+        pytest.skip(reason)
+    redis, postgres = Redis(), Postgres()
+    yield {"DATABASE_URL": postgres.url, "CELERY_BROKER_URL": redis.url}
+    redis.stop()
+    postgres.stop()
 
 
 @pytest.fixture(scope="session")

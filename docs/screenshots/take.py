@@ -92,7 +92,7 @@ def served() -> Iterator[str]:
 
     from django.core.wsgi import get_wsgi_application
 
-    from tests.browser.conftest import Quiet, Server
+    from tests.support.live_server import Quiet, Server
 
     server = make_server("127.0.0.1", 0, get_wsgi_application(), Server, Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,6 +1,6 @@
 """Texts that are shown, but stand where no translation can be asked for: in scripts, and in code that knows no Django.
 
-They are written down here once more so that makemessages finds them; tests/test_languages.py compares.
+They are written down here once more so that makemessages finds them; tests/imagesite/test_languages.py compares.
 """
 
 from __future__ import annotations

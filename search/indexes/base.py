@@ -1,4 +1,4 @@
-"""The contract of an index; the suite in tests/test_index_contract.py holds every index to it."""
+"""The contract of an index; the suite in tests/search/indexes/test_contract.py holds every index to it."""
 
 from __future__ import annotations
 

@@ -8,16 +8,16 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from socketserver import ThreadingMixIn
-from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.simple_server import make_server
 
 import pytest
 from django.core.wsgi import get_wsgi_application
-from django.db import connections
 from playwright.sync_api import Browser, BrowserContext, Page, Request, Response, sync_playwright
 
+from tests.support.live_server import Quiet, Server
+
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
 
 WATCH = """
 window.shift = 0;
@@ -61,20 +61,6 @@ def chromium() -> Iterator[Browser]:
         browser.close()
     if before is None:
         del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-
-
-class Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = False  # so that closing waits for the last answer
-
-    def process_request_thread(self, *request: Any) -> None:
-        """A thread for each request, and so a connection to the database for each; it goes with its thread."""
-        super().process_request_thread(*request)
-        connections.close_all()
-
-
-class Quiet(WSGIRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from gallery.selection import add_to_album
 from gallery.services import trash_images
 from search.duplicates import finding
 from search.map import services as maps
-from tests.browser.test_browser import WINDOWS, fill
-from tests.drawings import encode, scene
-from tests.visitors import upload
+from tests.support.browser import WINDOWS, fill
+from tests.support.images import encode, scene
+from tests.support.pages import upload
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

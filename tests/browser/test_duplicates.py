@@ -8,8 +8,8 @@ from gallery.services import add_image, trash_images
 from search.duplicates import finding
 from search.features import extraction
 from search.retrieval.live import forget
-from tests.browser.test_browser import WINDOWS, log_in
-from tests.drawings import encode, scene
+from tests.support.browser import WINDOWS, log_in
+from tests.support.images import encode, scene
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -1,6 +1,4 @@
-"""The map as people use it: moved, looked into, searched, and pictures picked from it."""
-
-import json
+"""The map as people use it: drawn, moved, looked into, and kept up to date."""
 
 import pytest
 from playwright.sync_api import expect
@@ -9,28 +7,12 @@ from gallery.models import Image
 from gallery.services import delete_images
 from search.map import services
 from search.map.models import Layout
-from tests.browser.test_browser import WINDOWS, fill, log_in, query
+from tests.support.browser import WINDOWS, fill
+from tests.support.browser_map import PHONE, SPACE, SPOT, make_map, middle, open_map, settled
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SPACE = "color"
-PHONE = WINDOWS["phone"]
-LOOK = """() => {
-  const { view, level, picked, lit, pages } = document.querySelector("#map").atlas;
-  return {x: view.x, y: view.y, scale: view.scale, least: view.least, level, picked: picked.length, lit: lit.length,
-          held: pages.held.size, capacity: pages.capacity};
-}"""
-SPOT = """(id) => {
-  const { view, places } = document.querySelector("#map").atlas;
-  const [row] = places.rowsOf([id]);
-  const corner = document.querySelector(".stage-map").getBoundingClientRect();
-  const [x, y] = view.toStage(places.x[row], places.y[row]);
-  return [corner.left + x, corner.top + y];
-}"""
-LOADED = """() => {
-  const { pages } = document.querySelector("#map").atlas;
-  return [...pages.held.values()].some((page) => page.loaded);
-}"""
+
 # Of the picture's middle: what is on the canvas, and what the thumbnail has.
 PIXEL = """(id) => new Promise((resolve) => {
   const root = document.querySelector("#map");
@@ -47,42 +29,6 @@ PIXEL = """(id) => new Promise((resolve) => {
   }, {once: true});
   root.atlas.changed();
 })"""
-
-
-def make_map(worker, count=40):
-    images = fill(count, worker)
-    services.advance(services.request_layout(space=SPACE).pk)
-    return images
-
-
-def open_map(window, path=f"/map/?space={SPACE}"):
-    page = window.open(path)
-    page.locator("#map.ready").wait_for()
-    page.wait_for_function(LOADED)
-    return page
-
-
-def settled(page):
-    """What the map shows once it stands still."""
-    before = None
-    while (now := page.evaluate(LOOK)) != before:
-        before = now
-        page.wait_for_timeout(150)
-    return now
-
-
-def middle(page):
-    box = page.locator(".stage-map").bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-
-def lasso(page, image, size=60):
-    x, y = page.evaluate(SPOT, image.pk)
-    page.mouse.move(x - size, y - size)
-    page.mouse.down()
-    for dx, dy in ((size, -size), (size, size), (-size, size)):
-        page.mouse.move(x + dx, y + dy, steps=4)
-    page.mouse.up()
 
 
 def test_the_map_shows_the_pictures_where_they_are(visit, worker):
@@ -167,84 +113,6 @@ def test_from_the_whole_to_one_picture_with_few_textures(visit, worker):
     window.scripted()
 
 
-def test_a_click_opens_the_picture_with_what_is_like_it(visit, worker):
-    images = make_map(worker)
-    window = visit()
-    page = open_map(window)
-    page.mouse.click(*page.evaluate(SPOT, images[4].pk))
-    panel = page.get_by_role("complementary")
-    expect(panel.get_by_role("heading", level=2).first).to_have_text("Scene 4")
-    expect(panel.locator(".shown")).to_have_attribute("href", images[4].get_absolute_url())
-    panel.get_by_role("link", name="Colours", exact=True).click()
-    expect(panel.locator("#by-color")).to_have_attribute("aria-current", "true")
-    expect(panel.locator(".tile img").first).to_have_attribute("alt", "Scene 5")
-    panel.get_by_role("button", name="Show these on the map").click()
-    expect(page.locator(".found")).to_contain_text("found")
-    panel.locator(".tile a").first.click()
-    expect(panel.locator("#panel-title")).to_have_text("Scene 5")
-    assert f"picture={images[5].pk}" in page.url
-    page.reload()
-    expect(page.locator("#panel-title")).to_have_text("Scene 5")
-    window.scripted()
-
-
-def test_what_a_picture_finds_lights_up(visit, worker):
-    make_map(worker)
-    window = visit()
-    page = open_map(window)
-    page.get_by_label("Find on the map, by a picture").set_input_files(query())
-    expect(page.locator(".found")).to_contain_text("found")
-    assert settled(page)["lit"] > 0
-    page.locator(".unlight").click()
-    assert settled(page)["lit"] == 0
-    window.scripted()
-
-
-def test_what_words_find_lights_up(visit, worker):
-    make_map(worker)
-    window = visit()
-    page = open_map(window)
-    search = page.get_by_label("Find on the map, in words")
-    search.fill("scene 7")
-    search.press("Enter")
-    expect(page.locator(".found")).to_contain_text("found")
-    assert settled(page)["lit"] > 0
-    window.scripted()
-
-
-def test_a_lasso_picks_pictures_to_tag_and_to_put_in_an_album(visit, worker):
-    images = make_map(worker)
-    window = visit()
-    page = log_in(window, f"/login/?next=/map/%3Fspace={SPACE}")
-    page.locator("#map.ready").wait_for()
-    page.wait_for_function(LOADED)
-    page.get_by_role("button", name="Lasso").click()
-    lasso(page, images[3])
-    bar = page.get_by_role("group", name="Selected pictures")
-    expect(bar).to_contain_text("selected")
-    count = settled(page)["picked"]
-    assert 0 < count < len(images)
-    bar.get_by_text("Tag", exact=True).click()
-    bar.get_by_label("Tags, between commas").fill("picked")
-    bar.get_by_role("button", name="Add").click()
-    expect(page.locator(".said")).to_contain_text(f"Tagged: {count} picture")
-    bar.get_by_text("Album", exact=True).click()
-    bar.get_by_label("Title of an album").fill("From the map")
-    bar.get_by_role("button", name="Put in").click()
-    expect(page.locator(".said")).to_contain_text("From the map")
-    assert Image.objects.filter(tags__name="picked", albums__title="From the map").count() == count
-    bar.get_by_text("Download").click()
-    with page.expect_download() as download:
-        bar.get_by_role("button", name="List (JSON)").click()
-    assert len(json.loads(download.value.path().read_text())) == count
-    bar.get_by_role("button", name="More like these").click()
-    expect(page.locator("#panel-title")).to_have_text("Like these")
-    expect(page.locator(".panel .note").first).to_contain_text(f"By the mean of {count} picture")
-    bar.get_by_role("button", name="Clear").click()
-    expect(bar).to_be_hidden()
-    window.scripted()
-
-
 def test_fingers_pinch_and_draw(visit, worker):
     images = make_map(worker)
     window = visit(**PHONE)
@@ -272,17 +140,6 @@ def test_fingers_pinch_and_draw(visit, worker):
     touch("touchEnd")
     expect(page.get_by_role("group", name="Selected pictures")).to_contain_text("selected")
     window.scripted()
-
-
-def test_all_that_is_seen_can_be_picked_by_keyboard(visit, worker):
-    images = make_map(worker)
-    window = visit()
-    page = open_map(window)
-    page.get_by_role("application").focus()
-    page.keyboard.press("a")
-    expect(page.locator(".picked .count")).to_have_text(f"{len(images)} pictures selected")
-    page.keyboard.press("Escape")
-    expect(page.locator(".picked")).to_be_hidden()
 
 
 def test_pictures_come_and_go_while_the_page_is_open(visit, worker):

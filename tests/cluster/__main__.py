@@ -1,4 +1,4 @@
-"""A cluster that is hurt while visitors use it: ``python -m tests.cluster FOLDER`` as tests/test_cluster.py starts it.
+"""A cluster that is hurt while visitors use it: ``python -m tests.cluster FOLDER``, which test_cluster.py starts.
 
 Writes what visitors saw, how long recovery took, and what is wrong afterwards, as one JSON object.
 """
@@ -19,8 +19,8 @@ from tests.cluster.audit import audit
 from tests.cluster.clients import FIRST, Answer, Visitors, ranks
 from tests.cluster.machines import Cluster
 from tests.cluster.network import cut, make_switch, mend
-from tests.encoders_made import folder, make_missing
-from tests.servers import wait_until
+from tests.support.default_encoders import folder, make_missing
+from tests.support.waiting import wait_until
 
 THREADS = 2
 CUT = 20.0  # seconds

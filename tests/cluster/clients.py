@@ -13,7 +13,7 @@ from typing import Any
 import urllib3
 
 from search.methods import METHODS
-from tests.drawings import encode, scene
+from tests.support.images import encode, scene
 
 PATIENCE = 15.0  # seconds; a visitor who waits longer is gone
 SIZE = (320, 240)

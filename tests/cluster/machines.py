@@ -13,12 +13,12 @@ from pathlib import Path
 
 from imagesite.webserver import web_command
 from tests.cluster.network import Machine, add_machine
-from tests.encoders_made import folder as encoders
-from tests.milvus_server import MilvusServer
-from tests.s3_server import S3Server
-from tests.servers import Postgres, Redis, free_port
+from tests.support.default_encoders import folder as encoders
+from tests.support.milvus_server import MilvusServer
+from tests.support.paths import ROOT
+from tests.support.s3_server import S3Server
+from tests.support.servers import Postgres, Redis, free_port
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 NAMES = ("web1", "web2", "work1", "work2", "postgres", "redis", "s3", "milvus")
 BUCKETS = {"MEDIA": "pictures", "QUERY": "queries", "SNAPSHOT": "snapshots"}
 PORT = 8000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from tests.servers import Place
+from tests.support.servers import Place
 
 NETWORK = "10.77.0"
 OURS = f"{NETWORK}.1"  # the address at which this process is in the network

@@ -1,0 +1,231 @@
+"""English and Russian: every text has both, and what programs read has neither commas nor Russian in it."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from html import unescape
+from pathlib import Path
+
+import polib
+import pytest
+from django.conf import settings as site
+from django.utils import translation
+
+from gallery.models import Album, Image
+from gallery.web import i18n
+from gallery.web.paging import SORTS, images
+from search.duplicates import compare_views, models, pairs
+from search.explain import drawing, evidence
+from search.retrieval import guard, queries
+from search.retrieval.queries import NO_MODEL
+from search.templatetags.likeness import PARTS
+from search.web.forms import METHOD_CHOICES
+from tests.support.pages import add, as_editor, text, upload
+
+ROOT = Path(site.BASE_DIR)
+PO = ROOT / "locale" / "ru" / "LC_MESSAGES" / "django.po"
+SCRIPTS = "\n".join(path.read_text() for path in sorted((ROOT / "static").rglob("*.js")))
+RUSSIAN = {"Accept-Language": "ru"}
+CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
+
+
+@pytest.fixture(autouse=True)
+def _english_again():
+    """What a request has activated stays active in its thread."""
+    with translation.override("en"):
+        yield
+
+
+@pytest.fixture(scope="module")
+def catalogue():
+    return polib.pofile(str(PO))
+
+
+def key(entry):
+    return entry.msgctxt, entry.msgid, entry.msgid_plural
+
+
+def test_every_text_is_translated_and_none_is_a_guess(catalogue):
+    assert len(catalogue) > 300
+    assert [entry.msgid for entry in catalogue if not entry.translated() or entry.fuzzy or entry.obsolete] == []
+
+
+def test_translations_keep_what_is_filled_in(catalogue):
+    filled = re.compile(r"%\(\w+\)s|\{\w+\}")
+    for entry in catalogue:
+        for said in [entry.msgstr] if entry.msgstr else entry.msgstr_plural.values():
+            assert set(filled.findall(said)) == set(filled.findall(entry.msgid)), entry.msgid
+
+
+def test_what_is_compiled_is_what_is_written(catalogue):
+    compiled = {key(entry): (entry.msgstr, entry.msgstr_plural) for entry in polib.mofile(str(PO.with_suffix(".mo")))}
+    assert compiled == {key(entry): (entry.msgstr, entry.msgstr_plural) for entry in catalogue}
+
+
+@pytest.mark.skipif(not shutil.which("xgettext"), reason="makemessages needs gettext: apt install gettext")
+def test_no_text_is_forgotten(catalogue, tmp_path):
+    folders = ("gallery", "imagesite", "search", "templates", "locale")
+    for folder in folders:
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.mo", "__pycache__"))
+    command = [sys.executable, str(ROOT / "manage.py"), "makemessages", "-l", "ru", "--no-location", "--no-obsolete"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    found = polib.pofile(str(tmp_path / PO.relative_to(ROOT)))
+    assert {key(entry) for entry in found} == {key(entry) for entry in catalogue}
+
+
+def labels():
+    yield from (label for _, label in METHOD_CHOICES)
+    yield from (sort.label for sort in SORTS.values())
+    yield from (label for _, label in PARTS)
+    yield from (label for _, label in models.RELATIONS)
+    yield from (label for _, label in compare_views.VIEWS)
+    yield from (turn for turn, _ in pairs.TURNS if turn)
+    yield from (turn.capitalize() for turn, _ in pairs.TURNS if turn)
+    yield from evidence.FORMS
+    yield from (
+        label for label, _ in drawing._bits({"query": "0", "image": "1", "differing": 1, "form": ""})["squares"]
+    )
+    yield from (guard.FAILED, queries.AT_WORK, NO_MODEL)
+
+
+@pytest.mark.parametrize("label", sorted(set(labels())))
+def test_what_code_without_django_says_is_listed(label):
+    with translation.override("ru"):
+        assert CYRILLIC.search(i18n.told(label))
+
+
+def test_a_finished_sentence_is_told_in_russian_with_its_numbers():
+    with translation.override("ru"):
+        said = i18n.told("The file has 60,000,000 bytes; at most 50,000,000 are taken.")
+        assert "60,000,000" in said
+        assert CYRILLIC.match(said)
+        assert i18n.told("Crop, 40% of it, turned by 180°") == "Кадр, 40% целого, повёрнута на 180°"
+        assert i18n.told("Said by nobody") == "Said by nobody"
+    assert i18n.told("Recompressed") == "Recompressed"
+
+
+def test_scripts_say_what_is_listed_and_nothing_else():
+    quoted = r'"((?:[^"\\]|\\.)+)"'
+    said = set(re.findall(rf"\btold\({quoted}", SCRIPTS))
+    counted = {plural for _, plural in re.findall(rf"\bcounted\({quoted}, {quoted}", SCRIPTS)}
+    assert said == set(i18n.IN_SCRIPTS)
+    assert counted == set(i18n.COUNTED_IN_SCRIPTS)
+
+
+@pytest.mark.django_db
+def test_a_page_speaks_the_language_of_the_browser(client):
+    assert '<html lang="en">' in text(client.get("/"))
+    response = client.get("/", headers=RUSSIAN)
+    assert '<html lang="ru"' in text(response)
+    assert "Картинок пока нет" in text(response)
+    assert response["Content-Language"] == "ru"
+    assert "Accept-Language" in response["Vary"]
+    assert "Такой страницы" in text(client.get("/nothing/", headers=RUSSIAN))
+
+
+@pytest.mark.django_db
+def test_a_chosen_language_stays_without_javascript(client):
+    page = text(client.get("/search/?q=sea"))
+    form = page[page.index('action="/language/"') :]
+    assert re.findall(r'name="language" value="(\w+)" lang="\w+" aria-label="([^"]+)"', form) == [("ru", "RU: Русский")]
+    following = unescape(re.search(r'name="next" value="([^"]+)"', form)[1])
+    response = client.post("/language/", {"language": "ru", "next": following})
+    assert response["Location"] == "/search/?q=sea"
+    assert '<html lang="ru"' in text(client.get("/search/"))
+    client.post("/language/", {"language": "en"})
+    assert '<html lang="en">' in text(client.get("/search/", headers=RUSSIAN))
+
+
+@pytest.mark.django_db
+def test_a_language_leads_to_no_other_site(client, settings):
+    settings.PUBLIC_READING = False
+    response = client.post("/language/", {"language": "ru", "next": "https://example.com/"})
+    assert response["Location"] == "/"
+
+
+@pytest.mark.django_db
+def test_programs_are_answered_in_english_whatever_they_ask_for(client):
+    for address in ("/api/images/0/", "/api/search/text/", "/api/search/text/?q=a&method=color", "/healthz"):
+        response = client.get(address, headers=RUSSIAN)
+        assert not CYRILLIC.search(text(response)), address
+        assert "Accept-Language" not in response.get("Vary", "")
+
+
+@pytest.mark.django_db
+def test_errors_beside_fields_are_russian(client):
+    page = text(client.post("/search/", {"url": "http://127.0.0.1:9/a.jpg"}, headers=RUSSIAN))
+    assert CYRILLIC.search(re.search(r'id="error-url"[^>]*><p[^>]*>([^<]+)</p>', page)[1])
+    page = text(client.post("/search/", {"file": ""}, headers=RUSSIAN))
+    assert "Укажите одну картинку" in page
+
+
+@pytest.mark.django_db
+def test_scripts_are_brought_their_texts(client):
+    assert "data-texts" not in text(client.get("/"))
+    page = text(client.get("/", headers=RUSSIAN))
+    brought = json.loads(unescape(re.search(r'data-texts="([^"]+)"', page)[1]))
+    assert brought["Try again"] == "Повторить"
+    assert brought["Add {n} pictures"]["few"] == "Добавить {n} картинки"
+
+
+@pytest.mark.django_db
+def test_numbers_and_dates_are_localised_for_people_only(client, worker, settings):
+    settings.SHOW_GPS = True
+    picture, _other = add(1, size=(1200, 900)), add(2, size=(1200, 900))
+    worker()
+    Image.objects.filter(pk=picture.pk).update(latitude=48.85837, longitude=2.29448)
+    page = text(client.get(f"{picture.get_absolute_url()}?method=color", headers=RUSSIAN))
+    assert 'width="1200" height="900"' in page
+    assert re.search(r'viewBox="0 0 1200 900"', page)
+    assert "48.85837, 2.29448" in page
+    assert re.search(r"расстояние \d+,\d+", page)
+    assert re.search(r"\d г\. \d+:\d\d", page)
+    assert not re.search(r'\s(?:width|height|x|y|d|points|viewBox|max|data-[a-z]+)="[\d.\s]*\d,\d', page)
+
+
+@pytest.mark.django_db
+def test_drawings_have_points_in_their_numbers(client, worker):
+    picture, other = add(1, size=(320, 240)), add(2, size=(320, 240))
+    worker()
+    page = text(client.get(f"/images/{other.pk}/why/?query={picture.pk}", headers=RUSSIAN))
+    bars = re.findall(r'<rect x="([^"]+)" y="([^"]+)" width="\.9" height="([^"]+)"', page)
+    assert bars
+    assert all("," not in number for bar in bars for number in bar)
+    assert "бит" in page
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("count", "noun"), [(1, "картинка"), (2, "картинки"), (5, "картинок"), (11, "картинок")])
+def test_counts_have_their_form(client, count, noun):
+    album = Album.objects.create(title="Море")
+    album.images.set([Image.objects.create(sha256=f"{n:064}", width=3, height=2, bytes=1) for n in range(count)])
+    assert f"{count} {noun}" in text(client.get("/albums/", headers=RUSSIAN))
+
+
+@pytest.mark.django_db
+def test_a_form_and_its_message_are_russian(client):
+    as_editor(client)
+    picture = add(1)
+    page = text(client.get(f"{picture.get_absolute_url()}edit/", headers=RUSSIAN))
+    assert ">Название</label>" in page
+    answer = client.post(f"{picture.get_absolute_url()}edit/", {"title": "Кот"}, headers=RUSSIAN, follow=True)
+    assert "Сохранено." in text(answer)
+
+
+@pytest.mark.django_db
+def test_words_are_found_in_small_and_large_letters():
+    shown = [add(1, "КОТ на окне"), add(2, "Рыжий кот"), add(3, "собака (Кот?)")]
+    add(4, "окно")
+    for word in ("кот", "Кот", "КОТ"):
+        assert set(images(q=word)) == set(shown)
+    assert list(images(q="(кот?)")) == shown[2:]
+
+
+@pytest.mark.django_db
+def test_forms_of_a_kept_search_can_be_sent(client):
+    page = text(client.post("/search/", {"file": upload(1)}, headers=RUSSIAN, follow=True))
+    assert "Хранится до" in page
+    # With "no-referrer" browsers send "Origin: null", and no form of the page passes the check against forgery.
+    assert re.search(r'<meta name="referrer" content="([^"]+)"', page)[1] == "same-origin"

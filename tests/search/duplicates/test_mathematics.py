@@ -1,0 +1,216 @@
+"""How two pictures relate, which of many hashes are near, groups that do not chain, and which picture to keep."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw
+
+from search.duplicates.groups import hubs, neighbours_of, stars
+from search.duplicates.hashes import MOST_PARTNERS, RADIUS, Joined, telling
+from search.duplicates.keepers import Candidate, suggest
+from search.duplicates.pairs import TURNS, Relation, inverse, pixel_hash, relate, warp
+from search.methods import get_method
+from tests.support.images import scene
+
+PHASH = get_method("phash")
+
+
+def jpeg(pixels, quality):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file).convert("RGB"))
+
+
+def resize(pixels, width, height):
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
+
+
+def stamped(pixels):
+    picture = Image.fromarray(pixels)
+    ImageDraw.Draw(picture).rectangle((20, 150, 110, 200), fill=(255, 0, 0))
+    return np.asarray(picture)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_became_of_a_picture_is_named(seed):
+    pixels = scene(seed, (320, 240))
+    assert relate(pixels, jpeg(pixels, 25), resized=False).relation is Relation.RECOMPRESSED
+    assert relate(pixels, resize(pixels, 160, 120), resized=True).relation is Relation.RESIZED
+    assert relate(pixels, stamped(pixels), resized=False).relation is Relation.EDITED
+    assert relate(pixels, pixels[20:220, 30:290], resized=True).relation is Relation.CROP
+
+
+@pytest.mark.parametrize("turn", range(1, len(TURNS)))
+def test_every_turn_is_recognised_and_can_be_undone(turn):
+    pixels = scene(1, (320, 240))
+    # ``turn`` makes the second like the first, so the second is made by going the other way.
+    back = {5: 6, 6: 5}.get(turn, turn)
+    second = np.ascontiguousarray(TURNS[back][1](pixels))
+    pair = relate(pixels, second, resized=False)
+    assert (pair.relation, pair.turn) == (Relation.TURNED, turn)
+    laid, shown = warp(second, pair.matrix, (320, 240))
+    assert shown.mean() > 0.98
+    assert np.abs(laid.astype(int) - pixels).mean() < 1
+
+
+def test_a_crop_knows_its_place_and_its_share():
+    pixels = scene(2, (320, 240))
+    pair = relate(pixels, pixels[24:216, 32:288], resized=True)
+    assert pair.shares[0] == pytest.approx(0.64, abs=0.03)
+    assert pair.shares[1] == pytest.approx(1, abs=0.03)
+    corners = pair.matrix @ np.array([[0, 1], [0, 1], [1, 1]])
+    assert corners == pytest.approx(np.array([[0.1, 0.9], [0.1, 0.9]]), abs=0.02)
+    assert inverse(inverse(pair.matrix)) == pytest.approx(pair.matrix)
+
+
+def test_a_crop_that_was_mirrored_too_is_a_crop():
+    pixels = scene(2, (320, 240))
+    part = np.ascontiguousarray(pixels[10:230, 14:306, :][:, ::-1])
+    pair = relate(pixels, part, resized=True)
+    assert (pair.relation, TURNS[pair.turn][0]) == (Relation.CROP, "mirrored")
+
+
+@pytest.mark.parametrize("degrees", [5, -20])
+def test_a_slanted_copy_is_turned(degrees):
+    pixels = scene(4, (320, 240))
+    slanted = np.asarray(Image.fromarray(pixels).rotate(degrees, Image.Resampling.BICUBIC, expand=True))
+    assert relate(pixels, slanted, resized=True).relation is Relation.TURNED
+
+
+def test_what_somebody_else_saw_is_checked():
+    pixels = scene(5, (320, 240))
+    part, place = pixels[120:, 160:], np.array([[0.5, 0, 0.5], [0, 0.5, 0.5]])
+    assert relate(pixels, part, resized=True, place=place).relation is Relation.CROP
+    assert relate(scene(6, (320, 240)), part, resized=True, place=place) is None
+
+
+def test_different_pictures_do_not_relate():
+    pictures = [scene(seed, (320, 240)) for seed in range(12)]
+    assert not any(relate(one, two, resized=True) for i, one in enumerate(pictures) for two in pictures[:i])
+
+
+def test_flat_pictures_relate_to_nothing_but_their_pixels_can_be_equal():
+    white, grey = np.full((90, 120, 3), 255, np.uint8), np.full((90, 120, 3), 128, np.uint8)
+    assert relate(white, grey, resized=False) is None
+    assert relate(white, white, resized=False) is None
+    assert pixel_hash(white) == pixel_hash(white.copy()) != pixel_hash(grey)
+    assert pixel_hash(white) != pixel_hash(white.transpose(1, 0, 2))
+
+
+def test_the_hashes_of_flat_pictures_and_plain_gradients_say_nothing():
+    slope = np.repeat(np.tile(np.linspace(0, 255, 200).astype(np.uint8), (150, 1))[..., None], 3, axis=2)
+    pictures = [np.full((150, 200, 3), 200, np.uint8), slope, slope.transpose(1, 0, 2), scene(1), scene(2)]
+    rows = PHASH.rows([PHASH.extract(pixels) for pixels in pictures])
+    assert telling(rows).tolist() == [False, False, False, True, True]
+
+
+def hashes(count, seed=0):
+    """Random hashes with as many ones as zeros; every fourth is near the one before."""
+    dice = np.random.default_rng(seed)
+    bits = np.argsort(np.argsort(dice.random((count, 256)), axis=1), axis=1) < 128
+    for row in range(3, count, 4):
+        bits[row] = bits[row - 1]
+        ones, zeros = np.flatnonzero(bits[row]), np.flatnonzero(~bits[row])
+        for place in range(row % 20):
+            bits[row, ones[place]], bits[row, zeros[place]] = False, True
+    return np.packbits(bits, axis=1, bitorder="little").view(np.uint64)
+
+
+def test_joining_finds_exactly_the_pairs_within_the_radius():
+    rows, keys = hashes(1_500), np.arange(1_500) * 3 + 5
+    near = Joined(keys, rows).near(keys, rows[:, None])
+    apart = np.bitwise_count(rows[:, None] ^ rows[None]).sum(axis=2)
+    wanted = {(i * 3 + 5, j * 3 + 5): apart[i, j] for i, j in np.argwhere(apart <= RADIUS) if i < j}
+    assert len(wanted) > 200
+    found = zip(near.first.tolist(), near.second.tolist(), near.distances.tolist(), strict=True)
+    assert {(one, two): distance for one, two, distance in found} == wanted
+
+
+def test_turned_and_mirrored_pictures_are_joined():
+    pixels = scene(3, (320, 240))
+    turned = [np.ascontiguousarray(turn(pixels)) for _, turn in TURNS]
+    stored = [PHASH.extract(each) for each in turned]
+    keys = np.arange(len(stored))
+    near = Joined(keys, PHASH.rows(stored)).near(keys[:1], np.stack([PHASH.queries(stored[0])]))
+    assert set(near.second.tolist()) == set(range(1, len(stored)))
+
+
+def test_thousands_of_equal_hashes_give_each_picture_a_few_partners():
+    rows = np.repeat(hashes(1), 3_000, axis=0)
+    keys = np.arange(3_000)
+    near = Joined(keys, rows).near(keys, rows[:, None])
+    assert len(near.first) <= 3_000 * MOST_PARTNERS
+    assert set(near.first.tolist()) | set(near.second.tolist()) == set(keys.tolist())
+
+
+def test_nothing_can_be_joined_with_nothing():
+    nothing = Joined(np.empty(0, np.int64), np.empty((0, 4), np.uint64))
+    assert len(nothing.near(np.array([1]), hashes(1)[:, None]).first) == 0
+    assert len(Joined(np.arange(4), hashes(4)).near(np.empty(0, np.int64), np.empty((0, 8, 4), np.uint64)).first) == 0
+
+
+def test_a_chain_is_no_group():
+    chain = {(n, n + 1): 1.0 for n in range(1, 6)}
+    found = stars(chain)
+    assert sorted(star.keys for star in found) == [(2, 1, 3), (5, 4, 6)]
+    table = neighbours_of(chain)
+    assert all(other in table[star.medoid] for star in found for other in star.others)
+
+
+@settings(deadline=None)
+@given(st.sets(st.tuples(st.integers(1, 12), st.integers(1, 12)).filter(lambda pair: pair[0] < pair[1])))
+def test_groups_are_disjoint_and_every_member_is_a_partner_of_the_middle(pairs):
+    table = dict.fromkeys(pairs, 1.0)
+    found = stars(table)
+    members = [key for star in found for key in star.keys]
+    assert len(members) == len(set(members))
+    assert all((min(star.medoid, other), max(star.medoid, other)) in table for star in found for other in star.others)
+    alone = {key for pair in pairs for key in pair} - set(members)
+    assert not any(one in alone and two in alone for one, two in pairs)
+
+
+def test_hubs_are_the_same_as_every_other():
+    assert hubs((1, 2, 3), neighbours_of({(1, 2): 1, (1, 3): 1})) == [1]
+    assert hubs((1, 2, 3), neighbours_of({(1, 2): 1, (1, 3): 1, (2, 3): 1})) == [1, 2, 3]
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def candidate(key, **changed):
+    fields = {"width": 300, "height": 200, "bytes": 30_000, "format": "JPEG", "created_at": NOW + timedelta(days=key)}
+    return Candidate(key, **(fields | changed))
+
+
+@pytest.mark.parametrize(
+    "better, reason",
+    [
+        ({"width": 600, "height": 400, "bytes": 90_000}, "the largest, 600 × 400"),
+        ({"bytes": 60_000}, "the least compressed, 8.0 bits a pixel"),
+        ({"format": "PNG"}, "saved without loss, PNG"),
+        ({"taken": True}, "knows when it was taken"),
+        ({"created_at": NOW}, "here the longest"),
+    ],
+)
+def test_the_better_picture_is_suggested_with_the_reason(better, reason):
+    key, reasons = suggest([candidate(1), candidate(2, **better)], [1, 2])
+    assert key == 2
+    assert reasons[0] == reason
+
+
+def test_only_what_is_the_same_as_all_others_is_suggested():
+    assert suggest([candidate(1), candidate(2, width=900)], [1])[0] == 1
+
+
+def test_a_crop_is_not_suggested_though_it_is_larger():
+    assert suggest([candidate(1), candidate(2, width=900, height=600, whole=0.6)], [1, 2])[0] == 1
+
+
+def test_how_a_changed_copy_was_saved_does_not_count():
+    assert suggest([candidate(1), candidate(2, bytes=60_000)], [1, 2], changed=True)[0] == 1

@@ -1,0 +1,67 @@
+"""A map in a browser: opened, waited for, measured, drawn on."""
+
+from search.map import services
+from tests.support.browser import WINDOWS, fill
+
+SPACE = "color"
+
+
+PHONE = WINDOWS["phone"]
+
+
+LOOK = """() => {
+  const { view, level, picked, lit, pages } = document.querySelector("#map").atlas;
+  return {x: view.x, y: view.y, scale: view.scale, least: view.least, level, picked: picked.length, lit: lit.length,
+          held: pages.held.size, capacity: pages.capacity};
+}"""
+
+
+SPOT = """(id) => {
+  const { view, places } = document.querySelector("#map").atlas;
+  const [row] = places.rowsOf([id]);
+  const corner = document.querySelector(".stage-map").getBoundingClientRect();
+  const [x, y] = view.toStage(places.x[row], places.y[row]);
+  return [corner.left + x, corner.top + y];
+}"""
+
+
+LOADED = """() => {
+  const { pages } = document.querySelector("#map").atlas;
+  return [...pages.held.values()].some((page) => page.loaded);
+}"""
+
+
+def make_map(worker, count=40):
+    images = fill(count, worker)
+    services.advance(services.request_layout(space=SPACE).pk)
+    return images
+
+
+def open_map(window, path=f"/map/?space={SPACE}"):
+    page = window.open(path)
+    page.locator("#map.ready").wait_for()
+    page.wait_for_function(LOADED)
+    return page
+
+
+def settled(page):
+    """What the map shows once it stands still."""
+    before = None
+    while (now := page.evaluate(LOOK)) != before:
+        before = now
+        page.wait_for_timeout(150)
+    return now
+
+
+def middle(page):
+    box = page.locator(".stage-map").bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def lasso(page, image, size=60):
+    x, y = page.evaluate(SPOT, image.pk)
+    page.mouse.move(x - size, y - size)
+    page.mouse.down()
+    for dx, dy in ((size, -size), (size, size), (-size, size)):
+        page.mouse.move(x + dx, y + dy, steps=4)
+    page.mouse.up()

@@ -1,0 +1,49 @@
+"""Maps for tests: made, read, and looked at cell by cell."""
+
+import numpy as np
+
+from search.map import services, tiles
+from search.map.models import Layout, Page
+from search.map.positions import serving, shown
+from tests.support.pages import add
+
+SPACE = "color"
+
+
+def fill(worker, count, begin=0):
+    images = [add(seed, title=f"scene {seed}", tags=[f"group {seed % 3}"]) for seed in range(begin, begin + count)]
+    worker()
+    return images
+
+
+def make(space=SPACE):
+    services.advance(services.request_layout(space=space).pk)
+    layout = serving(space)
+    assert layout is not None
+    return layout
+
+
+def fresh(layout):
+    return Layout.objects.get(pk=layout.pk)
+
+
+def ids_on(layout):
+    return set(shown(fresh(layout)).records["id"].tolist())
+
+
+def place_of(layout, image):
+    found = shown(fresh(layout)).records
+    return found[found["id"] == image.pk][["x", "y"]].tolist()
+
+
+def colour_at(layout, image):
+    """Mean colour of a picture's cell on its page of the finest level."""
+    now = shown(fresh(layout))
+    slot = int(now.slots[now.records["id"] == image.pk][0])
+    return colour_of_slot(layout, slot)
+
+
+def colour_of_slot(layout, slot):
+    page = Page.objects.get(layout=layout, level=128, number=slot // 64)
+    left, top = tiles.cell(slot, 128)
+    return np.asarray(tiles.read(page).crop((left + 8, top + 8, left + 120, top + 120))).mean(axis=(0, 1))

@@ -1,0 +1,39 @@
+"""What tests of pages share: small pictures, what a page says, and who asks for it."""
+
+import re
+
+from django.contrib.auth.models import Permission, User
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from gallery.services import add_image
+from tests.support.images import encode, scene
+
+
+def add(seed, title="", tags=(), size=(64, 48)):
+    return add_image(data=encode(scene(seed, size)), file_name=f"scene {seed}.jpg", title=title, tags=tags).image
+
+
+def copy(quality):
+    """The picture of ``add(1)`` in other bytes."""
+    return add_image(data=encode(scene(1, (64, 48)), quality=quality)).image
+
+
+def upload(seed, name="new.jpg"):
+    return SimpleUploadedFile(name, encode(scene(seed, (64, 48))))
+
+
+def text(response):
+    return response.content.decode()
+
+
+def links(response):
+    return re.findall(r'href="(/images/\d+/)"', text(response))
+
+
+def as_editor(client):
+    """Log in somebody who may add, change and delete pictures."""
+    user = User.objects.create_user("editor", password="a long enough one")
+    codenames = ["add_image", "change_image", "delete_image"]
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    client.force_login(user)
+    return client
