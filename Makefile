@@ -24,6 +24,7 @@ lint: $(VENV)/dev.stamp ## check style and types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	PYTHONPATH=. $(VENV)/bin/lint-imports --no-logo
 
 bench: $(VENV)/dev.stamp ## measure speed (PICTURES=folder for your own pictures)
 	@exec $(VENV)/bin/python -m benchmarks.speed $(PICTURES)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    pass
 
 Keys = NDArray[np.int64]
 Features = NDArray[np.generic]
 Pixels = NDArray[np.uint8]
 Transform = tuple[float, ...]  # 3 x 3, row by row: pixels of the query, as shares of its size -> of the found picture
+Step = TypeVar("Step")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +68,14 @@ class Result:
     took_ms: float
     hits: tuple[Hit, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
+
+
+class Progress(Protocol):
+    """Wraps the steps of long work; ``total`` is their number. A command draws a bar, a job updates its row."""
+
+    def __call__(self, steps: Iterable[Step], total: int, label: str) -> Iterable[Step]: ...
+
+
+def silent(steps: Iterable[Step], total: int, label: str) -> Iterable[Step]:
+    """No progress shown."""
+    return steps

@@ -22,10 +22,10 @@ from search.duplicates.models import Cursor, Pair, Recheck
 from search.duplicates.pictures import Pictures, Unreadable
 from search.features.store import current
 from search.features.versions import row_of, serving
-from search.jobs.progress import Progress, silent
 from search.locks import alone
 from search.methods import METHODS
 from search.models import Feature
+from search.types import Progress, silent
 
 BATCH = 128  # pictures in one transaction
 PARTS_BATCH = 8  # to look for parts of one takes as long as to compare the hashes of hundreds

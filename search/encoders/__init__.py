@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from search.encoders.base import Encoder
 from search.encoders.exceptions import EncoderDamaged, EncoderMissing, EncoderNotMade
 from search.encoders.folder import META, Folder, folder_path, read_folder
-from search.jobs.progress import Progress, silent
+from search.types import Progress, silent
 
 __all__ = ["DEFAULTS", "ENCODERS", "KINDS", "EncoderDamaged", "EncoderMissing", "EncoderNotMade", "load", "make"]
 

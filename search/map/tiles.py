@@ -18,9 +18,9 @@ from django.core.files.storage import default_storage
 from numpy.typing import NDArray
 
 from gallery.models import Image
-from search.jobs.progress import Progress, silent
 from search.map.models import Layout, Page
 from search.map.positions import shown
+from search.types import Progress, silent
 
 log = logging.getLogger(__name__)
 

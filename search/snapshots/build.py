@@ -19,7 +19,6 @@ from search.features import backlog, versions
 from search.features.changelog import CHUNK, apply, changes, follows, sample
 from search.indexes import INDEXES, index_class
 from search.indexes.base import Index
-from search.jobs.progress import Progress, silent
 from search.locks import alone
 from search.methods import get_method
 from search.methods.base import Method
@@ -28,6 +27,7 @@ from search.snapshots import replication
 from search.snapshots.files import checksum_of, write_folder
 from search.snapshots.retention import prune
 from search.snapshots.shared import note_moment, noted_moment, shared_kinds
+from search.types import Progress, silent
 
 log = logging.getLogger(__name__)
 

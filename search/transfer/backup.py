@@ -14,13 +14,13 @@ from django.db import connection
 from django.utils import timezone
 
 from gallery.models import Image
-from search.jobs.progress import Progress
 from search.snapshots.files import check_folder, sha256_of
 from search.transfer.collection import file_of
 from search.transfer.databases import Query, kind
 from search.transfer.exceptions import MovingError
 from search.transfer.records import sealed
 from search.transfer.targets import Target, target
+from search.types import Progress
 
 FORMAT, VERSION = "imagesite backup", 1
 HEAD, MEDIA, SNAPSHOTS = "backup.json", "media.jsonl", "snapshots"

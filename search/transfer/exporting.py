@@ -14,12 +14,12 @@ from gallery.models import Album, Image
 from search.duplicates.models import Verdict
 from search.features import backlog
 from search.features.backlog import Way
-from search.jobs.progress import Progress
 from search.methods import METHODS
 from search.transfer import collection
 from search.transfer.arrays import Writer
 from search.transfer.records import lines, opened, sealed
 from search.transfer.targets import Target, target
+from search.types import Progress
 
 PAGE = 200  # pictures whose rows are in memory at once
 

@@ -21,7 +21,6 @@ from search.duplicates.services import say_apart
 from search.features import backlog, store
 from search.features.backlog import Way
 from search.features.store import NewFeature
-from search.jobs.progress import Progress
 from search.methods import METHODS
 from search.transfer import collection
 from search.transfer.arrays import OFFSETS, PICTURES, ROWS, Reader
@@ -29,6 +28,7 @@ from search.transfer.collection import Moved
 from search.transfer.exceptions import Damaged, MovingError
 from search.transfer.places import Place
 from search.transfer.records import LONGEST, Record, lines, opened
+from search.types import Progress
 
 AT_ONCE = 64  # pictures whose features are stored in one transaction
 

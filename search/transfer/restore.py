@@ -19,7 +19,6 @@ from django.db.migrations.loader import MigrationLoader
 
 from gallery import services
 from gallery.models import Image
-from search.jobs.progress import Progress
 from search.snapshots.files import check_folder, flush, sha256_of
 from search.transfer.backup import FORMAT, HEAD, MEDIA, SNAPSHOTS, VERSION
 from search.transfer.collection import file_of
@@ -27,6 +26,7 @@ from search.transfer.databases import kind
 from search.transfer.exceptions import Damaged, MovingError
 from search.transfer.places import FolderPlace
 from search.transfer.records import LONGEST, Record, lines, opened
+from search.types import Progress
 
 FOLDER = re.compile(r"[a-z]+/\d+-[0-9a-f]+")
 NAME = re.compile(r"originals/[0-9a-f]{2}/[0-9a-f]{2}/([0-9a-f]{64})\.([a-z0-9]{2,5})")

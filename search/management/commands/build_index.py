@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management import BaseCommand
 
+from gallery.management.progress_bar import bar
 from search.features import backlog, versions
-from search.jobs.progress import bar
 from search.methods import METHODS
 from search.snapshots import build
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management import BaseCommand
 
+from gallery.management.progress_bar import bar
 from search.features import backlog, extraction, store, versions
-from search.jobs.progress import bar
 from search.methods import METHODS
 from search.models import Extraction
 

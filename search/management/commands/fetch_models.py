@@ -13,11 +13,12 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandError
 from django.template.defaultfilters import filesizeformat
 
+from gallery.management.progress_bar import bar
 from search.encoders import DEFAULTS, ENCODERS, EncoderDamaged, EncoderMissing, EncoderNotMade, make
 from search.encoders.folder import META, Folder, folder_name, folder_path, folders, read_folder
 from search.exceptions import SearchError
-from search.jobs.progress import Progress, Step, bar
 from search.methods import METHODS, get_method
+from search.types import Progress, Step
 
 # What an encoder that no space uses has to be named in.
 SETTINGS = {True: "SEMANTIC_ENCODER", False: "NEURAL_ENCODER"}

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management import BaseCommand
 
+from gallery.management.progress_bar import bar
 from search.duplicates import finding
 from search.duplicates.models import Group
-from search.jobs.progress import bar
 
 
 class Command(BaseCommand):

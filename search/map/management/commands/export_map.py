@@ -8,11 +8,12 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
-from search.jobs.progress import bar, silent
+from gallery.management.progress_bar import bar
 from search.map import services
 from search.map.positions import serving
 from search.map.poster import LARGEST, Poster, png
 from search.methods import METHODS
+from search.types import silent
 
 
 class Command(BaseCommand):

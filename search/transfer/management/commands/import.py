@@ -8,10 +8,11 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
-from search.jobs.progress import bar, silent
+from gallery.management.progress_bar import bar
 from search.transfer.exceptions import MovingError
 from search.transfer.importing import Arrivals, take
 from search.transfer.places import place
+from search.types import silent
 
 
 class Command(BaseCommand):

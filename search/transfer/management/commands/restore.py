@@ -8,9 +8,10 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
-from search.jobs.progress import bar, silent
+from gallery.management.progress_bar import bar
 from search.transfer.exceptions import MovingError
 from search.transfer.restore import restore
+from search.types import silent
 
 
 class Command(BaseCommand):
