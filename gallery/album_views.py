@@ -20,9 +20,10 @@ from gallery import selection as chosen
 from gallery import services
 from gallery.counting import kept
 from gallery.forms import AlbumForm, SelectionForm
-from gallery.models import TRASH_KEPT, Album, Image, Tag
-from gallery.trash_views import tell_trashed
-from gallery.views import came_from, gallery_page
+from gallery.models import TRASH_RETENTION, Album, Image, Tag
+from gallery.trash.views import offer_undo
+from gallery.views import gallery_page
+from gallery.web.requests import previous_page
 
 MOST_TAGS = 2_000
 SHOWN = Q(images__trashed_at=None)
@@ -100,7 +101,7 @@ def selection(request: HttpRequest) -> HttpResponseBase:
     act = ACTIONS.get(request.POST.get("do", ""))
     if act is None or not form.is_valid():
         messages.error(request, _("Select pictures first."))
-        return redirect(came_from(request))
+        return redirect(previous_page(request))
     return act(request, form.cleaned_data)
 
 
@@ -108,7 +109,7 @@ def _download(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase:
     images = Image.objects.filter(pk__in=asked["ids"]).order_by("pk")
     if chosen.zip_size(images) > chosen.LARGEST_ZIP:
         messages.error(request, _("These are more than 2 GB. Select fewer."))
-        return redirect(came_from(request))
+        return redirect(previous_page(request))
     headers = {"Content-Disposition": 'attachment; filename="pictures.zip"'}
     return StreamingHttpResponse(chosen.as_zip(images), content_type="application/zip", headers=headers)
 
@@ -118,11 +119,11 @@ def _download(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase:
 def _tag(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase:
     if not asked["tags"]:
         messages.error(request, _("Write the tags to give."))
-        return redirect(came_from(request))
+        return redirect(previous_page(request))
     count = chosen.add_tags(ids=asked["ids"], names=asked["tags"])
     said = ngettext("%(count)s tagged “%(tags)s”.", "%(count)s tagged “%(tags)s”.", count)
     messages.success(request, said % {"count": count, "tags": ", ".join(asked["tags"])})
-    return redirect(came_from(request))
+    return redirect(previous_page(request))
 
 
 @login_required
@@ -130,7 +131,7 @@ def _tag(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase:
 def _to_album(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase:
     if not asked["album"]:
         messages.error(request, _("Write the title of an album, new or old."))
-        return redirect(came_from(request))
+        return redirect(previous_page(request))
     found = chosen.add_to_album(ids=asked["ids"], title=asked["album"])
     messages.success(request, _("Put into “%(title)s”.") % {"title": found})
     return redirect("gallery:album", found.pk)
@@ -142,7 +143,7 @@ def _from_album(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase
     found = get_object_or_404(Album, title=asked["album"])
     chosen.remove_from_album(ids=asked["ids"], album=found)
     messages.success(request, _("Taken out of “%(title)s”.") % {"title": found})
-    return redirect(came_from(request))
+    return redirect(previous_page(request))
 
 
 @login_required
@@ -150,8 +151,8 @@ def _from_album(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase
 def _trash(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase:
     gone = services.trash_images(ids=asked["ids"])
     said = _("%(count)s put into the trash, where they stay for %(days)s days.")
-    tell_trashed(request, said % {"count": len(gone), "days": TRASH_KEPT.days}, gone)
-    return redirect(came_from(request))
+    offer_undo(request, said % {"count": len(gone), "days": TRASH_RETENTION.days}, gone)
+    return redirect(previous_page(request))
 
 
 ACTIONS: dict[str, Callable[[HttpRequest, dict[str, Any]], HttpResponseBase]] = {

@@ -10,7 +10,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from gallery.models import Album
+from gallery.models import MAX_ID, Album
 from gallery.web.paging import NEWEST, SORTS
 
 MAX_TAGS = 50
@@ -75,7 +75,7 @@ class SelectionForm(forms.Form):
         super().__init__(data)
         field: Any = self.fields["ids"]
         sent = data.getlist("ids")[:MAX_SELECTED]
-        field.choices = [(one, one) for one in sent if one.isdecimal() and int(one) < 2**62]
+        field.choices = [(one, one) for one in sent if one.isdecimal() and int(one) < MAX_ID]
 
 
 class AddForm(forms.Form):
@@ -96,3 +96,12 @@ class ImageForm(forms.Form):
         max_length=2_000,
         help_text=gettext_lazy("Between commas: beach, holiday"),
     )
+
+
+class PicturesForm(forms.Form):
+    """Pictures of the trash that were selected, as ids between commas."""
+
+    image = forms.RegexField(r"^\d{1,18}(,\d{1,18})*$")
+
+    def clean_image(self) -> list[int]:
+        return [int(pk) for pk in self.cleaned_data["image"].split(",")]

@@ -12,7 +12,8 @@ from django.templatetags.static import static
 from django.urls import reverse
 
 THUMBNAIL_SIZES = (256, 512, 1024)  # longest side, pixels
-TRASH_KEPT = timedelta(days=30)  # for so long what was put into the trash can be brought back
+TRASH_RETENTION = timedelta(days=30)  # pictures in the trash can be restored until then
+MAX_ID = 2**62  # no id is larger; SQLite raises OverflowError beyond 2**63
 
 # Pillow's format name -> (extension, media type). A type is served only if it is here, so that
 # nothing that a browser could run is ever served as what it claims to be.
@@ -53,6 +54,13 @@ class ShownImages(models.Manager["Image"]):
         return super().get_queryset().filter(trashed_at=None)
 
 
+class TrashedImages(models.Manager["Image"]):
+    """Pictures that are in the trash."""
+
+    def get_queryset(self) -> models.QuerySet[Image]:
+        return super().get_queryset().filter(trashed_at__isnull=False)
+
+
 def title_key(title: str) -> str:
     """What titles are sorted by, the same in every database: neither size of letters nor marks on them count.
 
@@ -74,7 +82,7 @@ class TitleKey(models.CharField[str, str]):
 class Image(models.Model):
     """One picture. Its id is never used again, its bytes never change.
 
-    ``objects`` has no picture that is in the trash; ``everything`` has them all.
+    ``objects`` has no picture that is in the trash, ``in_trash`` has those only, ``everything`` has both.
     """
 
     sha256 = models.CharField(max_length=64, unique=True)
@@ -95,6 +103,7 @@ class Image(models.Model):
     trashed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = ShownImages()
+    in_trash = TrashedImages()
     everything = models.Manager["Image"]()
 
     class Meta:

@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from gallery.decoding import Decoded, Limits, decode
-from gallery.models import TRASH_KEPT, Image, Tag
+from gallery.models import TRASH_RETENTION, Image, Tag
 from gallery.signals import copies_wanted, images_added, images_deleted
 from gallery.storage import speaking_to_storage
 from gallery.thumbnails import make_thumbnails
@@ -133,7 +133,7 @@ def delete_images(*, ids: Iterable[int]) -> int:
 
 
 def trash_images(*, ids: Iterable[int]) -> list[int]:
-    """Take pictures out of sight, for ``TRASH_KEPT`` with a way back; returns the ids of those that were there.
+    """Take pictures out of sight, for ``TRASH_RETENTION`` with a way back; returns the ids of those that were there.
 
     To all who listen they are deleted; files, tags and albums are kept.
     """
@@ -146,7 +146,7 @@ def trash_images(*, ids: Iterable[int]) -> list[int]:
 
 def restore_images(*, ids: Iterable[int], tell: bool = True) -> list[int]:
     """Bring pictures back from the trash as they were; returns the ids of those that were in it."""
-    trashed = Image.everything.filter(trashed_at__isnull=False, pk__in=list(ids))
+    trashed = Image.in_trash.filter(pk__in=list(ids))
     with transaction.atomic():
         found = [image.pk for image in trashed.select_for_update()]
         Image.everything.filter(pk__in=found).update(trashed_at=None)
@@ -157,9 +157,8 @@ def restore_images(*, ids: Iterable[int], tell: bool = True) -> list[int]:
 
 def purge_trash(*, ids: Iterable[int] | None = None) -> int:
     """Delete for good what is in the trash: these pictures, or else those whose time is over."""
-    trashed = Image.everything.filter(trashed_at__isnull=False)
-    over = trashed.filter(trashed_at__lt=timezone.now() - TRASH_KEPT)
-    return _delete(over[:AT_ONCE] if ids is None else trashed.filter(pk__in=list(ids)))
+    over = Image.in_trash.filter(trashed_at__lt=timezone.now() - TRASH_RETENTION)
+    return _delete(over[:AT_ONCE] if ids is None else Image.in_trash.filter(pk__in=list(ids)))
 
 
 def notice_lost_thumbnails() -> int:

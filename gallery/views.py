@@ -14,8 +14,6 @@ from django.core.signing import BadSignature, TimestampSigner
 from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
@@ -23,9 +21,10 @@ from django.views.decorators.vary import vary_on_headers
 from gallery import services
 from gallery.exceptions import ImageRejected
 from gallery.forms import AddForm, GalleryForm, ImageForm
-from gallery.models import BROWSER_FORMATS, TRASH_KEPT, Album, Image, Tag
+from gallery.models import BROWSER_FORMATS, TRASH_RETENTION, Album, Image, Tag
 from gallery.thumbnails import preview_of
 from gallery.web.paging import SORTS, images, page_of
+from gallery.web.requests import wants_fragment
 
 anyway = TimestampSigner(salt="gallery.add.anyway")
 
@@ -50,11 +49,6 @@ class Outcome:
     preview: str = ""
 
 
-def wants_part(request: HttpRequest) -> bool:
-    """Whether a script asks, which needs only the part of the page that changes."""
-    return request.headers.get("HX-Request") == "true"
-
-
 @require_safe
 @vary_on_headers("HX-Request")
 def index(request: HttpRequest) -> HttpResponse:
@@ -73,7 +67,7 @@ def gallery_page(request: HttpRequest, album: Album | None = None) -> HttpRespon
     except InvalidPage as error:
         raise Http404(str(error)) from error
     context = asked | {"page": found, "album": album, "first": not asked["page"]}
-    if wants_part(request):
+    if wants_fragment(request):
         return render(request, "gallery/_pictures.html", context)
     if asked["select"] and request.user.has_perm("gallery.change_album"):
         context["albums"] = Album.objects.order_by("title")[:ALBUMS_OFFERED]
@@ -115,7 +109,7 @@ def add(request: HttpRequest) -> HttpResponse:
         title, tags = form.cleaned_data["title"], form.cleaned_data["tags"]
         outcomes = [_take(upload, title, tags) for upload in form.cleaned_data["pictures"]]
     status = 200 if any(outcome.image for outcome in outcomes) else 400
-    template = "gallery/_outcomes.html" if wants_part(request) else "gallery/add.html"
+    template = "gallery/_outcomes.html" if wants_fragment(request) else "gallery/add.html"
     return render(request, template, {"form": form, "outcomes": outcomes}, status=status)
 
 
@@ -138,7 +132,7 @@ def _take(upload: UploadedFile[bytes], title: str, tags: Sequence[str]) -> Outco
 def _take_anyway(token: str) -> Outcome:
     """Add the picture that was held back because it looks like one that is here."""
     try:
-        held = Image.everything.get(pk=int(anyway.unsign(token, max_age=TRASH_KEPT)))
+        held = Image.everything.get(pk=int(anyway.unsign(token, max_age=TRASH_RETENTION)))
     except (BadSignature, Image.DoesNotExist):
         return Outcome(_("Picture"), problem=_("It was kept for too long. Please send it once more."))
     restored = services.restore_images(ids=[held.pk])
@@ -159,9 +153,3 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect(changed)
     status = 400 if form.errors else 200
     return render(request, "gallery/edit.html", {"image": changed, "form": form}, status=status)
-
-
-def came_from(request: HttpRequest) -> str:
-    """The page of this site that a form names as ``next``, or the gallery."""
-    wanted = request.POST.get("next", "")
-    return wanted if url_has_allowed_host_and_scheme(wanted, None) else reverse("gallery:index")

@@ -1,5 +1,6 @@
 """The HTTP API's addresses."""
 
+from django.apps import apps
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
@@ -24,8 +25,9 @@ urlpatterns = [
     path("spaces/", spaces.Spaces.as_view(), name="spaces"),
     path("reindex/", spaces.Reindex.as_view(), name="reindex"),
     path("jobs/<int:pk>/", spaces.OneJob.as_view(), name="job"),
-    path("duplicates/", include("search.duplicates.api_urls")),
+    path("duplicates/trash/", include("gallery.trash.api_urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", docs, name="docs"),
+    *([path("duplicates/", include("search.duplicates.api_urls"))] if apps.is_installed("search.duplicates") else []),
     re_path("", NoSuchAddress.as_view()),
 ]

@@ -27,7 +27,8 @@ FORMER_NAMES = {
 def understand_former_names(**_: object) -> None:
     """Run tasks that were queued under a former name; connected after autodiscovery, so the tasks are there."""
     for former, name in FORMER_NAMES.items():
-        app.tasks[former] = app.tasks[name]
+        if name in app.tasks:  # its app may not be installed
+            app.tasks[former] = app.tasks[name]
 
 
 @setup_logging.connect

@@ -214,7 +214,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["gallery.web.errors.ReadOpenlyWriteWithPermission"],
+    "DEFAULT_PERMISSION_CLASSES": ["gallery.web.permissions.ReadOpenlyWriteWithPermission"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.ScopedRateThrottle"],
@@ -280,25 +280,20 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker however long it is away
 CELERY_TIMEZONE = TIME_ZONE
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", 10.0)
+PERIODIC_TASKS = {  # name -> seconds
+    "search.tasks.sweep": SWEEP_SECONDS,
+    "search.tasks.self_check": 3_600.0,
+    "search.query_uploads.tasks.forget_expired": 60.0,
+    "search.duplicates.tasks.sweep": SWEEP_SECONDS,
+    "search.map.tasks.sweep": SWEEP_SECONDS,
+    "gallery.tasks.purge_trash": SWEEP_SECONDS,
+    "imagesite.tasks.fetch_encoders": 60.0,
+}
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {
-        "task": "search.tasks.sweep",
-        "schedule": SWEEP_SECONDS,
-        "options": {"expires": 2 * SWEEP_SECONDS},  # late sweeps must not pile up
-    },
-    "forget-expired": {
-        "task": "search.query_uploads.tasks.forget_expired",
-        "schedule": 60.0,
-        "options": {"expires": 120.0},
-    },
-    "self-check": {"task": "search.tasks.self_check", "schedule": 3_600.0, "options": {"expires": 3_600.0}},
-    "encoders": {"task": "imagesite.tasks.fetch_encoders", "schedule": 60.0, "options": {"expires": 120.0}},
-    "duplicates": {
-        "task": "search.duplicates.tasks.sweep",
-        "schedule": SWEEP_SECONDS,
-        "options": {"expires": 2 * SWEEP_SECONDS},
-    },
-    "map": {"task": "search.map.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": 2 * SWEEP_SECONDS}},
+    # Without a worker they would pile up, and all run when one comes back.
+    name: {"task": name, "schedule": seconds, "options": {"expires": 2 * seconds}}
+    for name, seconds in PERIODIC_TASKS.items()
+    if name.rpartition(".tasks.")[0] in INSTALLED_APPS
 }
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps nothing on disk that a kill could damage
 

@@ -1,5 +1,6 @@
 """All URLs."""
 
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView, LogoutView
@@ -14,7 +15,6 @@ from imagesite.readiness import readyz
 urlpatterns = [
     path("", include("gallery.urls")),
     path("", include("search.urls")),
-    path("", include("search.duplicates.urls")),
     path("media/<path:name>", media.serve, name="media"),
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
@@ -27,6 +27,8 @@ urlpatterns = [
     path("readyz", readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
 ]
+if apps.is_installed("search.duplicates"):  # the site works without it
+    urlpatterns.append(path("", include("search.duplicates.urls")))
 
 handler400 = "imagesite.views.bad_request"
 handler500 = "imagesite.views.server_error"

@@ -1,11 +1,10 @@
-"""What the whole HTTP API shares: who may do what, one body for errors, one for lists."""
+"""What the whole HTTP API shares: one body for errors, one for lists."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import PermissionDenied as Forbidden
 from django.db import InterfaceError, OperationalError
@@ -13,34 +12,13 @@ from django.http import Http404, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from drf_spectacular.utils import inline_serializer
 from rest_framework import exceptions, serializers
-from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from gallery.exceptions import Busy, StorageAway
-
-if TYPE_CHECKING:
-    from rest_framework.views import APIView
-
+from gallery.exceptions import Busy, GalleryError, ImageRejected, StorageAway
 
 NO_DATABASE = "The database does not answer. Try again in a moment."
 RETRY_AFTER = 5  # seconds, for a server that is away
-
-
-class ReadOpenlyWriteWithPermission(BasePermission):
-    """Anyone may read, or whoever is logged in if the site is closed; writing needs a permission.
-
-    A view's ``needs`` names the permission of each of its unsafe methods; "" makes the method a reading one.
-    """
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        method = request.method or ""
-        if method not in view.allowed_methods:
-            return True  # so that the answer is 405
-        needed = "" if method in SAFE_METHODS else getattr(view, "needs", {})[method]
-        if needed:
-            return bool(request.user.has_perm(needed))
-        return bool(settings.PUBLIC_READING or request.user.is_authenticated)
 
 
 class Refused(exceptions.APIException):
@@ -59,6 +37,12 @@ class Refused(exceptions.APIException):
         self.status_code = status
         self.fields = fields or {}
         self.wait = wait  # seconds; REST framework makes Retry-After of it
+
+
+def refused(error: GalleryError, field: str) -> Refused:
+    """The API's answer to a picture that is not taken, or cannot be fetched."""
+    code = error.code if isinstance(error, ImageRejected) else "fetch_failed"
+    return Refused(str(error), code=code, fields={field: [str(error)]})
 
 
 class ErrorAnswer(serializers.Serializer[Any]):

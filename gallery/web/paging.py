@@ -12,7 +12,7 @@ from django.core.paginator import InvalidPage
 from django.db import connection
 from django.db.models import F, Q, QuerySet
 
-from gallery.models import Image, Tag
+from gallery.models import MAX_ID, Image, Tag
 
 PAGE_SIZE = 48
 NEWEST = "newest"
@@ -114,13 +114,13 @@ def _token(last: Image, sort: str) -> str:
 def _place(page: str, order: Sort) -> tuple[Any, int]:
     """A token's key and picture. Raises InvalidPage for what no page gave."""
     if page.startswith("before-") and page[7:].isdecimal() and order.field == "place":
-        return min(int(page[7:]), 2**62), 0
+        return min(int(page[7:]), MAX_ID), 0
     try:
         kind, _, packed = page.partition("-")
         key, pk = json.loads(urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
-        if kind != "after" or not isinstance(pk, int) or abs(pk) > 2**62:
+        if kind != "after" or not isinstance(pk, int) or abs(pk) > MAX_ID:
             raise ValueError(page)
-        if type(key) is not order.kind or (type(key) is int and abs(key) > 2**62):
+        if type(key) is not order.kind or (type(key) is int and abs(key) > MAX_ID):
             raise ValueError(page)
     except (ValueError, TypeError, RecursionError) as error:
         raise InvalidPage("There is no such page. Start from the first, and follow “next”.") from error

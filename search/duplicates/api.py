@@ -1,4 +1,4 @@
-"""The HTTP API of the duplicates desk and of the trash; for staff."""
+"""The HTTP API of the duplicates desk; for staff."""
 
 from __future__ import annotations
 
@@ -9,28 +9,18 @@ from django.core.paginator import InvalidPage
 from django.http import Http404
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import exceptions, serializers
-from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from gallery import services as gallery
-from gallery.api import ImageAnswer
+from gallery.models import MAX_ID
 from gallery.web.errors import Refused, errors, listing
+from gallery.web.permissions import StaffDecides
+from gallery.web.serializers import ImageAnswer
 from search.duplicates import desk, finding, services, tasks
 from search.duplicates.exceptions import DeskError
-from search.duplicates.forms import MOST
 from search.duplicates.models import RELATIONS, Decision, Group
-from search.duplicates.views import DECIDES
 from search.jobs.queue import send
-
-
-class StaffDecides(BasePermission):
-    """Staff may look; to decide, they need the permissions that a view's ``needs`` names."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        needed = () if request.method in SAFE_METHODS else getattr(view, "needs", DECIDES)
-        return bool(request.user.is_staff and request.user.has_perms(needed))
 
 
 class MemberAnswer(serializers.Serializer[Any]):
@@ -62,11 +52,11 @@ class GroupQuery(serializers.Serializer[Any]):
 
 
 class Chosen(serializers.Serializer[Any]):
-    image = serializers.IntegerField(min_value=1, max_value=MOST, help_text="Id of a picture of the group")
+    image = serializers.IntegerField(min_value=1, max_value=MAX_ID, help_text="Id of a picture of the group")
 
 
 class MaybeChosen(serializers.Serializer[Any]):
-    image = serializers.IntegerField(min_value=1, max_value=MOST, required=False, help_text="Left out: each of them")
+    image = serializers.IntegerField(min_value=1, max_value=MAX_ID, required=False, help_text="Left out: each of them")
 
 
 class DecisionAnswer(serializers.ModelSerializer[Decision]):
@@ -86,23 +76,6 @@ class StatusAnswer(serializers.Serializer[Any]):
     waiting = serializers.IntegerField(help_text="Pictures still to be looked at")
     looked_at = serializers.DateTimeField(allow_null=True)
     problem = serializers.CharField(allow_blank=True)
-
-
-class TrashAnswer(ImageAnswer):
-    """A picture in the trash."""
-
-    class Meta(ImageAnswer.Meta):
-        fields = (*ImageAnswer.Meta.fields, "trashed_at")
-        read_only_fields = fields
-
-
-class TrashList(serializers.Serializer[Any]):
-    results = TrashAnswer(many=True)
-    next = serializers.URLField(allow_null=True)
-
-
-class Several(serializers.Serializer[Any]):
-    images = serializers.ListField(child=serializers.IntegerField(min_value=1, max_value=MOST), max_length=1_000)
 
 
 class Groups(APIView):
@@ -203,34 +176,6 @@ class Find(APIView):
             finding.look_again()
         send(tasks.find)
         return Response(StatusAnswer(desk.status()).data, status=202)
-
-
-class Trash(APIView):
-    permission_classes = (StaffDecides,)
-
-    @extend_schema(operation_id="trash_list", responses={200: TrashList, **errors(401, 403, 404)})
-    def get(self, request: Request) -> Response:
-        """Pictures in the trash, the last one first."""
-        if not request.user.has_perms(DECIDES):
-            raise exceptions.PermissionDenied
-        try:
-            images, following = desk.trash(request.query_params.get("page", ""))
-        except InvalidPage as error:
-            raise exceptions.NotFound(str(error)) from error
-        return Response(listing(request, TrashAnswer(images, many=True, context={"request": request}).data, following))
-
-
-class Restore(APIView):
-    permission_classes = (StaffDecides,)
-
-    @extend_schema(
-        operation_id="trash_restore", request=Several, responses={200: Several, **errors(400, 401, 403, 415)}
-    )
-    def post(self, request: Request) -> Response:
-        """Bring pictures back from the trash; the answer names those that were in it."""
-        sent = Several(data=request.data)
-        sent.is_valid(raise_exception=True)
-        return Response({"images": gallery.restore_images(ids=sent.validated_data["images"])})
 
 
 def _decided(decide: Callable[[Any], Decision], request: Request) -> Response:

@@ -11,6 +11,4 @@ urlpatterns = [
     path("<int:pk>/apart/", api.Apart.as_view(), name="duplicates-apart"),
     path("decisions/<int:pk>/undo/", api.Undo.as_view(), name="duplicates-undo"),
     path("find/", api.Find.as_view(), name="duplicates-find"),
-    path("trash/", api.Trash.as_view(), name="trash"),
-    path("trash/restore/", api.Restore.as_view(), name="trash-restore"),
 ]

@@ -14,20 +14,19 @@ from django.utils.formats import date_format
 from django.views.decorators.http import require_safe
 
 from gallery.exceptions import ImageRejected
-from gallery.models import Image
+from gallery.models import MAX_ID, Image
+from gallery.web.permissions import MAY_DECIDE, staff_only
 from search.duplicates import desk, finding, rendering
-from search.duplicates.forms import MOST
 from search.duplicates.models import Member
 from search.duplicates.pairs import STILL, Matrix, inverse
 from search.duplicates.pictures import Pictures, whole
-from search.duplicates.views import DECIDES, staff
 from search.types import Pixels
 
 VIEWS = (("side", "Side by side"), ("overlay", "Overlay"), ("difference", "Difference"))
 
 
 @require_safe
-@staff()
+@staff_only()
 def compare(request: HttpRequest, one: int, two: int) -> HttpResponse:
     first, second = _both(one, two)
     related = desk.between([one, two])
@@ -42,25 +41,25 @@ def compare(request: HttpRequest, one: int, two: int) -> HttpResponse:
         "facts": _facts(first, second),
         "views": VIEWS,
         "view": chosen if chosen in dict(VIEWS) else "side",
-        "may_decide": request.user.has_perms(DECIDES),
+        "may_decide": request.user.has_perms(MAY_DECIDE),
     }
     return render(request, "duplicates/compare.html", context)
 
 
 @require_safe
-@staff()
+@staff_only()
 def aligned(request: HttpRequest, one: int, two: int) -> HttpResponse:
     return _drawn(one, two, rendering.aligned)
 
 
 @require_safe
-@staff()
+@staff_only()
 def difference(request: HttpRequest, one: int, two: int) -> HttpResponse:
     return _drawn(one, two, rendering.difference)
 
 
 def _both(one: int, two: int) -> tuple[Image, Image]:
-    wanted = [key for key in (one, two) if key <= MOST]
+    wanted = [key for key in (one, two) if key <= MAX_ID]
     images = Image.objects.prefetch_related("tags", "albums").in_bulk(wanted)
     if len(images) < 2:
         raise Http404("One of these pictures is no longer there.")

@@ -9,16 +9,15 @@ from datetime import datetime
 import numpy as np
 from django.contrib.auth.models import User
 from django.core.paginator import InvalidPage
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count
 from django.utils import timezone
 
-from gallery.models import TRASH_KEPT, Image
+from gallery.models import TRASH_RETENTION, Image
 from search.duplicates import finding, pairs
 from search.duplicates.models import RELATIONS, Cursor, Decision, Group, Member, Pair
 from search.duplicates.wording import describe
 
 PAGE_SIZE = 20
-TRASH_PAGE = 60
 MOST_SHOWN = 24  # pictures of a group; what is decided holds for all
 
 Pairs = Mapping[tuple[int, int], Pair]
@@ -124,26 +123,8 @@ def as_pair(row: Pair) -> pairs.Pair:
 
 def last_decision(user: User) -> Decision | None:
     """What this person decided last and can still undo."""
-    since = timezone.now() - TRASH_KEPT
+    since = timezone.now() - TRASH_RETENTION
     return Decision.objects.filter(decided_by=user, undone_at=None, created_at__gt=since).first()
-
-
-def trash(page: str = "") -> tuple[list[Image], str]:
-    """Pictures in the trash, the last one first, and the ``page`` of what follows. Raises InvalidPage."""
-    found: QuerySet[Image] = Image.everything.filter(trashed_at__isnull=False).order_by("-trashed_at", "-pk")
-    if page:
-        moment, _, key = page.rpartition("_")
-        try:
-            since, below = datetime.fromisoformat(moment), min(int(key), 2**62)
-        except ValueError as error:
-            raise InvalidPage("There is no such page.") from error
-        if timezone.is_naive(since):
-            raise InvalidPage("There is no such page.")
-        found = found.filter(Q(trashed_at__lt=since) | Q(trashed_at=since, pk__lt=below))
-    rows = list(found[: TRASH_PAGE + 1])
-    last = rows[TRASH_PAGE - 1] if len(rows) > TRASH_PAGE else None
-    following = f"{last.trashed_at.isoformat()}_{last.pk}" if last and last.trashed_at else ""
-    return rows[:TRASH_PAGE], following
 
 
 def _first(keeper: int, keys: Sequence[int]) -> list[int]:

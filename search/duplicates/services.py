@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from gallery import services as gallery
-from gallery.models import TRASH_KEPT, Album, Image
+from gallery.models import TRASH_RETENTION, Album, Image
 from search.duplicates.exceptions import Decided, TooLate
 from search.duplicates.grouping import regroup
 from search.duplicates.models import Decision, Group, Pair, Verdict
@@ -95,7 +95,7 @@ def undo(*, decision_id: int) -> Decision:
 
 def forget_old() -> None:
     """Drop decisions that cannot be undone any more; what was said of contents stays."""
-    Decision.objects.filter(created_at__lt=timezone.now() - TRASH_KEPT).delete()
+    Decision.objects.filter(created_at__lt=timezone.now() - TRASH_RETENTION).delete()
 
 
 def _bring_back(decision: Decision) -> None:

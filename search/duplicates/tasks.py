@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from gallery import services as gallery
 from search.duplicates import finding, services
 from search.duplicates.models import Cursor
 from search.jobs.queue import send
@@ -27,8 +26,7 @@ def find() -> None:
 
 @shared_task
 def sweep() -> None:
-    """Find what is new, and empty the trash of what has been there long enough."""
-    gallery.purge_trash()
+    """Forget old decisions, and look for duplicates among what is new."""
     services.forget_old()
     if finding.waiting():
         find()

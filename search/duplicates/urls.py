@@ -1,6 +1,6 @@
 from django.urls import path
 
-from search.duplicates import compare_views, trash_views, views
+from search.duplicates import compare_views, views
 
 app_name = "duplicates"
 urlpatterns = [
@@ -12,7 +12,4 @@ urlpatterns = [
     path("duplicates/compare/<int:one>/<int:two>/", compare_views.compare, name="compare"),
     path("duplicates/compare/<int:one>/<int:two>/aligned.webp", compare_views.aligned, name="aligned"),
     path("duplicates/compare/<int:one>/<int:two>/difference.webp", compare_views.difference, name="difference"),
-    path("trash/", trash_views.trash, name="trash"),
-    path("trash/restore/", trash_views.restore, name="restore"),
-    path("trash/purge/", trash_views.purge, name="purge"),
 ]

@@ -3,56 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import InvalidPage
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from gallery.models import Image
-from gallery.views import wants_part
 from gallery.web.i18n import told
+from gallery.web.permissions import MAY_DECIDE, staff_only
+from gallery.web.requests import wants_fragment
 from search.duplicates import desk, services, tasks
 from search.duplicates.exceptions import DeskError
 from search.duplicates.forms import ChoiceForm, DeskForm
 from search.duplicates.models import Decision
 from search.jobs.queue import send
 
-View = Callable[..., HttpResponseBase]
-
-
-def staff(*permissions: str) -> Callable[[View], View]:
-    """For staff who have these permissions; others are asked to log in, or refused."""
-
-    def decorate(view: View) -> View:
-        @wraps(view)
-        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            user: Any = request.user
-            if not user.is_staff or not user.has_perms(permissions):
-                raise PermissionDenied
-            return view(request, *args, **kwargs)
-
-        guarded: View = never_cache(login_required(checked))
-        return guarded
-
-    return decorate
-
-
-DECIDES = ("gallery.change_image", "gallery.delete_image")
-
 
 @require_safe
-@staff()
+@staff_only()
 def index(request: HttpRequest) -> HttpResponse:
     form = DeskForm(request.GET)
     if not form.is_valid():
@@ -70,25 +45,25 @@ def index(request: HttpRequest) -> HttpResponse:
         "counts": desk.counts(),
         "status": desk.status(),
         "last": desk.last_decision(user),
-        "may_decide": user.has_perms(DECIDES),
+        "may_decide": user.has_perms(MAY_DECIDE),
     }
     return render(request, "duplicates/index.html", context)
 
 
 @require_POST
-@staff(*DECIDES)
+@staff_only(*MAY_DECIDE)
 def keep(request: HttpRequest, pk: int) -> HttpResponse:
     return _decide(request, "image", lambda image, user: services.keep(group_id=pk, image_id=image, user=user))
 
 
 @require_POST
-@staff(*DECIDES)
+@staff_only(*MAY_DECIDE)
 def apart(request: HttpRequest, pk: int) -> HttpResponse:
     return _decide(request, "only", lambda image, user: services.set_apart(group_id=pk, image_id=image, user=user))
 
 
 @require_POST
-@staff(*DECIDES)
+@staff_only(*MAY_DECIDE)
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         services.undo(decision_id=pk)
@@ -98,7 +73,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-@staff()
+@staff_only()
 def find(request: HttpRequest) -> HttpResponse:
     send(tasks.find)
     return _told(request, _("Looking for duplicates among new pictures."), 200)
@@ -113,7 +88,7 @@ def _decide(request: HttpRequest, field: str, call: Callable[[Any, Any], Decisio
         decision = call(form.cleaned_data[field], request.user)
     except DeskError as error:
         return _told(request, told(str(error)), 409)
-    if wants_part(request):
+    if wants_fragment(request):
         kept = Image.everything.filter(pk=decision.kept or 0).first()
         return render(request, "duplicates/_decided.html", {"decision": decision, "kept": kept})
     return _told(request, _sentence(decision), 200)
@@ -131,7 +106,7 @@ def _sentence(decision: Decision) -> str:
 
 def _told(request: HttpRequest, text: str, status: int) -> HttpResponse:
     """The text alone for a script, else back on the page that was asked from."""
-    if wants_part(request):
+    if wants_fragment(request):
         return render(request, "duplicates/_told.html", {"text": text}, status=status)
     (messages.success if status == 200 else messages.error)(request, text)
     back = request.POST.get("next", "")

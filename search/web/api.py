@@ -18,11 +18,11 @@ from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
-from gallery.api import ImageAnswer, image_bodies, refused
 from gallery.exceptions import GalleryError
 from gallery.models import Image
 from gallery.web.api_views import UploadView
-from gallery.web.errors import Refused, errors
+from gallery.web.errors import Refused, errors, refused
+from gallery.web.serializers import ImageAnswer, image_bodies
 from search.explain.explain import explain
 from search.query_uploads import services
 from search.query_uploads.models import Kept

@@ -18,9 +18,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from gallery.exceptions import FetchFailed, ImageRejected
-from gallery.views import wants_part
 from gallery.web.i18n import told
 from gallery.web.paging import named
+from gallery.web.requests import wants_fragment
 from search.exceptions import SearchError
 from search.methods import ALL
 from search.query_uploads import services
@@ -109,7 +109,7 @@ def kept(request: HttpRequest, key: str) -> HttpResponse:
     except SearchError as error:
         context["problem"] = str(error)
     response = _page(request, **context)
-    if wants_part(request):
+    if wants_fragment(request):
         response["HX-Push-Url"] = request.get_full_path()
     return response
 
