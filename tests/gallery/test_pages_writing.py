@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from gallery.models import Image
 from gallery.services import trash_images
-from gallery.trash_views import SALT
+from gallery.trash.views import UNDO_SALT
 from tests.support.pages import add, as_editor, text, upload
 
 pytestmark = pytest.mark.django_db
@@ -99,7 +99,7 @@ def test_only_what_this_site_signed_is_undone(editor):
 
 
 def test_undoing_needs_the_permission_to_delete(client):
-    undo = signing.dumps([1], salt=SALT)
+    undo = signing.dumps([1], salt=UNDO_SALT)
     assert client.post("/restore/", {"undo": undo})["Location"].startswith("/login/")
     client.force_login(User.objects.create_user("reader"))
     assert client.post("/restore/", {"undo": undo}).status_code == 403

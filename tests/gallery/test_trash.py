@@ -9,8 +9,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from gallery.models import TRASH_KEPT, Album, Image, Tag
+from gallery.models import TRASH_RETENTION, Album, Image, Tag
 from gallery.services import add_image, delete_images, purge_trash, restore_images, trash_images
+from gallery.trash.listing import trash_page
 from search.features.extraction import extract
 from search.models import Feature
 from search.retrieval.engine import search
@@ -98,7 +99,7 @@ def test_sending_the_same_bytes_again_takes_it_out_of_the_trash():
 def test_after_thirty_days_it_is_gone_with_its_files(settings):
     old, young = picture(1), picture(2)
     trash_images(ids=[old.pk, young.pk])
-    Image.everything.filter(pk=old.pk).update(trashed_at=timezone.now() - TRASH_KEPT - timedelta(minutes=1))
+    Image.everything.filter(pk=old.pk).update(trashed_at=timezone.now() - TRASH_RETENTION - timedelta(minutes=1))
     assert purge_trash() == 1
     assert list(Image.everything.values_list("pk", flat=True)) == [young.pk]
     assert len(files(settings)) == 1 + len(young.thumbnail_sizes)
@@ -156,17 +157,15 @@ def test_a_broken_choice_does_no_harm(owner, chosen):
     assert Image.everything.count() == 1
 
 
-def test_its_pages_follow_each_other(owner, monkeypatch):
-    from search.duplicates import desk
-
-    monkeypatch.setattr(desk, "TRASH_PAGE", 2)
+def test_its_pages_follow_each_other(owner):
     ids = [picture(seed).pk for seed in range(5)]
     for key in ids:
         trash_images(ids=[key])
     seen, page = [], ""
     for _ in range(5):
-        images, page = desk.trash(page)
-        seen += [image.pk for image in images]
+        shown = trash_page(page, size=2)
+        seen += [image.pk for image in shown.images]
+        page = shown.next
         if not page:
             break
     assert seen == ids[::-1]

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import sys
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -89,6 +90,35 @@ def images(_: str) -> dict[str, int]:
     from gallery.models import Image
 
     return {image.title: image.pk for image in Image.objects.all() if default_storage.exists(image.file_name)}
+
+
+def trash_long_ago(image_id: str) -> None:
+    """Move a picture to the trash as if that had been 31 days ago."""
+    from django.utils import timezone
+
+    from gallery.models import Image
+    from gallery.services import trash_images
+
+    trash_images(ids=[int(image_id)])
+    Image.in_trash.filter(pk=image_id).update(trashed_at=timezone.now() - timedelta(days=31))
+
+
+def stored(_: str) -> int:
+    """How many pictures there are, those in the trash too."""
+    from gallery.models import Image
+
+    return Image.everything.count()
+
+
+def status(path: str) -> int:
+    """The status of the site's answer to its owner."""
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    owner = User.objects.filter(is_superuser=True).first() or User.objects.create_superuser("owner")
+    client = Client(SERVER_NAME="localhost")
+    client.force_login(owner)
+    return client.get(path).status_code
 
 
 if __name__ == "__main__":
