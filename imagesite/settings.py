@@ -141,7 +141,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     DATABASES["default"]["OPTIONS"] = timeouts.POSTGRESQL | DATABASES["default"].get("OPTIONS", {})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Originals and thumbnails; any Django storage, for example S3 (see README).
+# Originals and thumbnails; any Django storage, for example S3 (see docs/admin-guide.md).
 MEDIA_URL = env.str("MEDIA_URL", "/media/").rstrip("/") + "/"
 MEDIA_ROOT = DATA / "media"
 STATIC_URL = "/static/"

@@ -16,7 +16,7 @@ from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.django_db
 
-README = ROOT / "README.md"
+SOURCES = ROOT / "docs" / "sample-gallery.md"
 
 
 @pytest.fixture(autouse=True)
@@ -62,8 +62,8 @@ def test_every_way_of_searching_has_something_to_show(worker):
         assert edits <= _tags(found), space
 
 
-def test_readme_names_the_source_and_licence_of_every_photograph():
-    rows = dict(re.findall(r"^\| `([\w.]+)` \|(.+)\|$", README.read_text(), re.MULTILINE))
+def test_the_documentation_names_the_source_and_licence_of_every_photograph():
+    rows = dict(re.findall(r"^\| `([\w.]+)` \|(.+)\|$", SOURCES.read_text(), re.MULTILINE))
     for name in samples.PHOTOGRAPHS:
         assert (
             "CC0" in rows[name] or "public domain" in rows[name].lower() or "no known copyright" in rows[name].lower()
