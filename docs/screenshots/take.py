@@ -1,6 +1,7 @@
 """Takes the pictures beside this file: the pages of a site with the sample gallery, in the machine's own Chromium.
 
-``make screenshots`` runs it, in a data folder of its own. The gallery's photographs are free (docs/sample-gallery.md says whose).
+``make screenshots`` runs it, in a data folder of its own. The gallery's photographs are free; docs/sample-gallery.md
+says whose they are.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def check_database() -> None:
         connection.ensure_connection()
     except (Error, ImproperlyConfigured) as error:
         first_line = str(error).strip().partition("\n")[0]
-        raise CommandError(f"Cannot open the database: {first_line}. See DATABASE_URL in docs/admin-guide.md.") from error
+        raise CommandError(f"Cannot open the database: {first_line}. See docs/admin-guide.md.") from error
 
 
 def collect_static_files() -> None:
