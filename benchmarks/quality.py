@@ -1,14 +1,16 @@
 """How well each space finds what it should, beside the histogram comparisons it could have used instead.
 
 ``python -m benchmarks.quality [data folder] [pictures to edit]`` prints three tables and writes
-benchmarks/results/quality.md. The data folder holds manifest.csv (file, set, label) and the files it names. Seeded.
+benchmarks/results/quality.md, and quality.json for the help page. The data folder holds manifest.csv (file, set, label)
+and the files it names. Seeded.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +27,12 @@ LABELLED = ("caltech", "corel", "ferrari")
 SETS = (*LABELLED, "imagenet", "flickr8k")
 EDITED = 100
 NOWHERE = 10**9
+MEAN = "mean"
 REPORT = Path(__file__).parent / "results" / "quality.md"
+FIGURES = REPORT.with_suffix(".json")
+
+
+Shares = tuple[float, float]  # recall@1 and recall@10, in %
 
 
 @dataclass(frozen=True)
@@ -115,23 +122,27 @@ def ranking(way: Space, distances: Floats) -> dict[int, Evidence]:
     return {key: Evidence(rank, apart, way.method.score(apart)) for rank, (key, apart) in enumerate(near, start=1)}
 
 
-def edit_rows(features: Sequence[Extracted], pictures: Collection) -> list[list[str]]:
-    """A row for each edit, a cell for each space and for all of them, and the means; peers have means only."""
-    columns: list[list[NDArray[np.int64]]] = []
+def edit_shares(features: Sequence[Extracted], pictures: Collection) -> dict[str, list[Shares]]:
+    """For each edit, and for all edits together ("mean"): shares of each space, of all spaces fused, of each peer."""
+    columns: dict[str, list[NDArray[np.int64]]] = {}
     ways = [each.way for each in features if isinstance(each.way, Space)]
     for edit in EDITS:
         apart = [each.way.distances(each.edited[edit], each.stored) for each in features]
         of_spaces = [one for one, each in zip(apart, features, strict=True) if isinstance(each.way, Space)]
         found = [ranks(one, pictures.originals) for one in apart]
-        columns.append([*found[: len(ways)], fused(ways, of_spaces, pictures.originals), *found[len(ways) :]])
-    rows = [[edit, *map(cell, row[: len(ways) + 1])] for edit, row in zip(EDITS, columns, strict=True)]
-    together = [np.concatenate(ranks_of_one) for ranks_of_one in zip(*columns, strict=True)]
-    return [*rows, ["**mean**", *map(cell, together)]]
+        columns[edit] = [*found[: len(ways)], fused(ways, of_spaces, pictures.originals), *found[len(ways) :]]
+    columns[MEAN] = [np.concatenate(of_one) for of_one in zip(*columns.values(), strict=True)]
+    return {edit: [shares(found) for found in row] for edit, row in columns.items()}
 
 
-def cell(found: NDArray[np.int64]) -> str:
-    """Recall@1 and @10 in %."""
-    return " / ".join(f"{100 * float(np.mean(found <= most)):.1f}" for most in (1, 10))
+def shares(found: NDArray[np.int64]) -> Shares:
+    """Recall@1 and @10 in %, to one decimal."""
+    at_1, at_10 = (round(100 * float(np.mean(found <= most)), 1) for most in (1, 10))
+    return at_1, at_10
+
+
+def cell(found: Shares) -> str:
+    return " / ".join(f"{share:.1f}" for share in found)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -139,13 +150,12 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def report(pictures: Collection, features: Sequence[Extracted]) -> str:
+def report(pictures: Collection, features: Sequence[Extracted], edits: Mapping[str, Sequence[Shares]]) -> str:
     measures = [f"{name} {measure}" for name in LABELLED for measure in ("P@5", "mAP")]
-    counts = ", ".join(f"{name} {np.sum(pictures.sets == name)}" for name in SETS)
+    counts = ", ".join(f"{name} {count}" for name, count in counted(pictures).items())
     edited = f"{len(pictures.originals)} pictures, each edited in every way, among {len(pictures.sets):,}"
-    names = [each.way.space for each in features if isinstance(each.way, Space)]
-    *rows, means = edit_rows(features, pictures)
-    shown = len(names) + 2
+    names = [*spaces_of(features), "all"]
+    rows = [[f"**{edit}**" if edit == MEAN else edit, *map(cell, row[: len(names)])] for edit, row in edits.items()]
     others = [each.way.name for each in features if not isinstance(each.way, Space)]
     return "\n\n".join(
         [
@@ -153,9 +163,9 @@ def report(pictures: Collection, features: Sequence[Extracted]) -> str:
             "Made by `make bench-quality`.",
             "## The original of an edited picture: recall@1 / recall@10, in %",
             f"{edited} ({counts}).",
-            table(["", *names, "all"], [*rows, means[:shown]]),
+            table(["", *names], rows),
             "## What other histograms would do: mean over the same edits",
-            table(["", "recall@1 / recall@10"], zip(others, means[shown:], strict=True)),
+            table(["", "recall@1 / recall@10"], zip(others, map(cell, edits[MEAN][len(names) :]), strict=True)),
             "## Same label within a set, in %",
             "Bold rows are spaces of the site, the others are peers.",
             table(["", "bytes", *measures], [labelled_row(each, pictures) for each in features]),
@@ -163,13 +173,40 @@ def report(pictures: Collection, features: Sequence[Extracted]) -> str:
     )
 
 
+def figures(pictures: Collection, spaces: Sequence[str], edits: Mapping[str, Sequence[Shares]]) -> str:
+    """What the help page shows, as JSON: for each edit the shares of each space, and of all fused."""
+    names = [*spaces, "all"]
+    rows = [
+        {
+            "edit": edit,
+            "recall_at_1": {name: at_1 for name, (at_1, _) in zip(names, row, strict=False)},
+            "recall_at_10": {name: at_10 for name, (_, at_10) in zip(names, row, strict=False)},
+        }
+        for edit, row in edits.items()
+    ]
+    about = {"edited": len(pictures.originals), "among": len(pictures.sets), "sets": counted(pictures)}
+    return json.dumps({**about, "edits": rows}, indent=1, ensure_ascii=False)
+
+
+def spaces_of(features: Iterable[Extracted]) -> list[str]:
+    return [each.way.space for each in features if isinstance(each.way, Space)]
+
+
+def counted(pictures: Collection) -> dict[str, int]:
+    """Pictures in each set."""
+    return {name: int(np.sum(pictures.sets == name)) for name in SETS}
+
+
 def main(arguments: Sequence[str]) -> None:
     data, edited, *_ = (*arguments, *("../shared/data", str(EDITED))[len(arguments) :])
     files, pictures = read_manifest(Path(data), int(edited))
-    text = report(pictures, extract_all(files, pictures.originals))
+    features = extract_all(files, pictures.originals)
+    edits = edit_shares(features, pictures)
+    text = report(pictures, features, edits)
     print(text)
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(text + "\n")
+    FIGURES.write_text(figures(pictures, spaces_of(features), edits) + "\n")
 
 
 if __name__ == "__main__":

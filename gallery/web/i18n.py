@@ -48,7 +48,7 @@ LABELS = (
     _("Upper right"),
     _("Lower left"),
     _("Lower right"),
-    # benchmarks/results/quality.md, on the page of help
+    # benchmarks/results/quality.json, on the help page
     _("mean"),
     _("half size"),
     _("eighth size"),

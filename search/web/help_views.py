@@ -1,4 +1,4 @@
-"""The page that tells which way of searching finds what."""
+"""The page that says which method finds what."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from django.views.decorators.http import require_safe
 from search.methods import ALL, METHODS
 from search.web import quality_report
 
-RESULTS = Path("benchmarks") / "results" / "quality.md"
+RESULTS = Path("benchmarks") / "results" / "quality.json"
 
 
 @require_safe
 def help_page(request: HttpRequest) -> HttpResponse:
-    found = quality_report.edits(settings.BASE_DIR / RESULTS, [*METHODS, ALL])
-    return render(request, "search/help.html", {"edits": found, "methods": METHODS})
+    quality = quality_report.read(settings.BASE_DIR / RESULTS, [*METHODS, ALL])
+    return render(request, "search/help.html", {"quality": quality, "methods": METHODS})
