@@ -8,7 +8,7 @@ from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 
-from gallery.signals import images_added, images_deleted
+from search.collection import images_added, images_deleted
 from search.features import store
 from search.jobs import reindexing
 from search.methods import METHODS

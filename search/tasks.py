@@ -12,6 +12,7 @@ from django.db import InterfaceError, OperationalError
 from search.exceptions import SpaceUnavailable
 from search.features import extraction
 from search.jobs import reindexing
+from search.jobs.queue import send
 from search.retrieval import recall_check
 from search.snapshots import build
 
@@ -62,4 +63,4 @@ def self_check() -> None:
 @worker_ready.connect
 def sweep_at_start(**_: object) -> None:
     """What was under way when the last worker died is asked for again at once."""
-    sweep.delay(at_once=True)
+    send("search.tasks.sweep", True)

@@ -72,6 +72,12 @@ def static_files() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def registered_tasks() -> None:
+    """Tasks are sent by name; eager mode runs those that are registered, as they are in a worker."""
+    current_app.autodiscover_tasks(force=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
 def encoders() -> Path:
     """The folder of the default encoders; every space can answer."""
     make_missing(settings.MODELS_ROOT)

@@ -17,7 +17,7 @@ from gallery.models import MAX_ID
 from gallery.web.errors import Refused, errors, listing
 from gallery.web.permissions import StaffDecides
 from gallery.web.serializers import ImageAnswer
-from search.duplicates import desk, finding, services, tasks
+from search.duplicates import desk, finding, services
 from search.duplicates.exceptions import DeskError
 from search.duplicates.models import RELATIONS, Decision, Group
 from search.jobs.queue import send
@@ -174,7 +174,7 @@ class Find(APIView):
         sent.is_valid(raise_exception=True)
         if sent.validated_data.get("again"):
             finding.look_again()
-        send(tasks.find)
+        send("search.duplicates.tasks.find")
         return Response(StatusAnswer(desk.status()).data, status=202)
 
 

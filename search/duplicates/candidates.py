@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from gallery.models import Image
+from search.collection import Image
 from search.duplicates.hashes import RADIUS, Joined, Near, nearest_of_each, telling
 from search.duplicates.pairs import Matrix, inverse
 from search.features import store

@@ -12,7 +12,7 @@ from django.core.paginator import InvalidPage
 from django.db.models import Count
 from django.utils import timezone
 
-from gallery.models import TRASH_RETENTION, Image
+from search.collection import TRASH_RETENTION, Image
 from search.duplicates import finding, pairs
 from search.duplicates.models import RELATIONS, Cursor, Decision, Group, Member, Pair
 from search.duplicates.wording import describe

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from gallery.models import Image
+from search.collection import Image
 from search.duplicates import candidates, pairs
 from search.duplicates.grouping import lock_desk, regroup
 from search.duplicates.hashes import Joined

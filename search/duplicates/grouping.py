@@ -9,7 +9,7 @@ from typing import TypeVar
 from django.db import transaction
 from django.db.models import Count, Q
 
-from gallery.models import Image
+from search.collection import Image
 from search.duplicates.groups import Neighbours, Star, hubs, neighbours_of, stars
 from search.duplicates.keepers import Candidate, suggest
 from search.duplicates.models import RELATIONS, Cursor, Group, Member, Pair, Verdict

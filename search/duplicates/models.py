@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
-from gallery.models import Image
+from search.collection import Image
 from search.duplicates.pairs import TURNS, Relation
 
 RELATIONS: tuple[tuple[str, str], ...] = (

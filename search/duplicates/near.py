@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Q
 
-from gallery.models import Image
-from gallery.services import Copy
+from search.collection import Copy, Image
 from search.duplicates import candidates, pairs
 from search.duplicates.models import Verdict
 from search.duplicates.pairs import Matrix

@@ -5,17 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import lru_cache
-from io import BytesIO
 from typing import TypeVar
 
 import numpy as np
-import PIL.Image
-from django.core.files.storage import default_storage
 
-from gallery.decoding import decode
-from gallery.exceptions import ImageRejected
-from gallery.models import Image
-from gallery.services import limits
+from search.collection import Image, ImageRejected, pixels_of, thumbnail
 from search.duplicates.pairs import pixel_hash, small
 from search.types import Pixels
 
@@ -58,16 +52,13 @@ class Pictures:
 
 def whole(image: Image) -> Pixels:
     """The decoded original, as every method sees it."""
-    with default_storage.open(image.file_name) as file:
-        return decode(file.read(), limits=limits()).pixels
+    return pixels_of(image)
 
 
 def _small(image: Image) -> Pixels:
     if not image.thumbnailed:
         return small(whole(image), THUMBNAIL)
-    size = min(THUMBNAIL, image.thumbnail_sizes[-1])
-    with default_storage.open(image.thumbnail_name(size)) as file, PIL.Image.open(BytesIO(file.read())) as picture:
-        return np.asarray(picture.convert("RGB"))
+    return np.asarray(thumbnail(image, THUMBNAIL))
 
 
 def _hash(image: Image) -> str:

@@ -8,10 +8,7 @@ from typing import Any
 from django.db.models import Q
 from django.dispatch import receiver
 
-from gallery.decoding import Decoded
-from gallery.models import Image
-from gallery.services import Copy
-from gallery.signals import copies_wanted, images_added, images_deleted
+from search.collection import Copy, Decoded, Image, copies_wanted, images_added, images_deleted
 from search.duplicates import near
 from search.duplicates.grouping import regroup
 from search.duplicates.models import Pair, Recheck

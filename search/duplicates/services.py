@@ -12,8 +12,8 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from gallery import services as gallery
-from gallery.models import TRASH_RETENTION, Album, Image
+from search import collection
+from search.collection import TRASH_RETENTION, Album, Image
 from search.duplicates.exceptions import Decided, TooLate
 from search.duplicates.grouping import regroup
 from search.duplicates.models import Decision, Group, Pair, Verdict
@@ -46,7 +46,7 @@ def keep(*, group_id: int, image_id: int, user: User | None = None) -> Decision:
         albums=[album.pk for album in albums],
         decided_by=user,
     )
-    gallery.trash_images(ids=ids)
+    collection.trash_images(ids=ids)
     return decision
 
 
@@ -100,7 +100,7 @@ def forget_old() -> None:
 
 def _bring_back(decision: Decision) -> None:
     kept = Image.everything.select_for_update().filter(pk=decision.kept or 0).first()
-    if not gallery.restore_images(ids=decision.trashed):
+    if not collection.restore_images(ids=decision.trashed):
         raise TooLate("These pictures are no longer in the trash.")
     if kept:
         kept.tags.remove(*decision.tags)

@@ -21,7 +21,7 @@ def find() -> None:
         Cursor.objects.filter(pk=finding.SPACE).update(problem=f"{type(error).__name__}: {error}")
         raise
     if looked and finding.waiting_in(finding.SPACE):
-        send(find)
+        send("search.duplicates.tasks.find")
 
 
 @shared_task

@@ -19,7 +19,7 @@ from gallery.models import Image
 from gallery.web.i18n import told
 from gallery.web.permissions import MAY_DECIDE, staff_only
 from gallery.web.requests import wants_fragment
-from search.duplicates import desk, services, tasks
+from search.duplicates import desk, services
 from search.duplicates.exceptions import DeskError
 from search.duplicates.forms import ChoiceForm, DeskForm
 from search.duplicates.models import Decision
@@ -75,7 +75,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @staff_only()
 def find(request: HttpRequest) -> HttpResponse:
-    send(tasks.find)
+    send("search.duplicates.tasks.find")
     return _told(request, _("Looking for duplicates among new pictures."), 200)
 
 

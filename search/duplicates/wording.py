@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gallery.models import Image
+from search.collection import Image
 from search.duplicates.pairs import TURNS, Pair, Relation
 
 # A pair is described as what became of the second; seen from the other side, a turn goes the other way.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gallery.models import Image
+from search.collection import Image
 from search.explain.evidence import grid_path, set_bits
 from search.explain.explain import Asked, Said
 from search.retrieval.regions import Region

@@ -10,11 +10,9 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from django.core.files.storage import default_storage
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 
-from gallery.models import Image
+from search.collection import Image, images, pixels_of, thumbnail
 from search.exceptions import SpaceUnavailable
 from search.explain import evidence
 from search.features.store import stored_of
@@ -26,7 +24,7 @@ from search.query_uploads.models import Kept
 from search.query_uploads.services import kept_pixels, query_by_kept
 from search.retrieval.guard import FAILED
 from search.retrieval.live import live
-from search.retrieval.queries import image_pixels, query_by_stored, query_by_text
+from search.retrieval.queries import query_by_stored, query_by_text
 from search.retrieval.query import Query
 from search.retrieval.regions import Region
 from search.types import Pixels
@@ -161,7 +159,7 @@ def _distances(method: Method, query: Query, space: str, stored: Sequence[bytes]
 
 def _sample(space: str, version: str, but: Set[int]) -> list[bytes]:
     """Features of pictures from all over the collection, always the same while it does not change."""
-    ids = Image.objects.order_by("pk").values_list("pk", flat=True)
+    ids = images().order_by("pk").values_list("pk", flat=True)
     first, last = ids.first() or 0, ids.last() or 0
     spread = np.unique(np.linspace(first, last, SAMPLE).astype(int)).tolist()
     return [data for key, data in stored_of(spread, space, version).items() if key not in but]
@@ -170,9 +168,8 @@ def _sample(space: str, version: str, but: Set[int]) -> list[bytes]:
 def small_pixels(image: Image) -> Pixels:
     """A stored picture's smallest copy, or what it would be made from."""
     if not image.thumbnailed:
-        return image_pixels(image)
-    with default_storage.open(image.thumbnail_name(min(SMALL, image.thumbnail_sizes[-1]))) as file:
-        return np.asarray(Pillow.open(file).convert("RGB"))
+        return pixels_of(image)
+    return np.asarray(thumbnail(image, SMALL))
 
 
 def _colours(pair: Pair) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from gallery.models import Image
+from search.collection import Image, images
 from search.features import versions
 from search.features.store import current, feature_rows
 from search.methods.base import Method
@@ -43,7 +43,7 @@ def lacking(names: Iterable[str], *, thumbnails: bool = False) -> QuerySet[Image
 
 def pending(space: str) -> int:
     """How many images still lack this space's feature; two counts when there are none, the usual case."""
-    total = Image.objects.count()
+    total = images().count()
     behind = [way for way in ways([space]) if way.fresh().count() != total]
     return images_lacking(behind).count() if behind else 0
 
@@ -67,7 +67,7 @@ def images_lacking(ways: Iterable[Way], *, thumbnails: bool = False) -> QuerySet
     for way in ways:
         lacks |= ~Q(Exists(way.fresh().filter(image_id=OuterRef("pk"))))
     given_up = Extraction.objects.filter(image_id=OuterRef("pk"), tries__gte=MAX_TRIES)
-    return Image.objects.filter(lacks).exclude(Exists(given_up)).order_by("pk")
+    return images().filter(lacks).exclude(Exists(given_up)).order_by("pk")
 
 
 def count_try(ids: Sequence[int]) -> None:

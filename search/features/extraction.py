@@ -10,16 +10,19 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import F, Q
 
-from gallery.decoding import decode
-from gallery.exceptions import Busy, StorageAway
-from gallery.models import Image
-from gallery.services import limits
-from gallery.storage import speaking_to_storage
-from gallery.thumbnails import make_thumbnails
+from search.collection import (
+    Busy,
+    Image,
+    StorageAway,
+    decode,
+    images,
+    make_thumbnails,
+    read_original,
+    speaking_to_storage,
+)
 from search.exceptions import SpaceUnavailable
 from search.features.backlog import Way, count_try, images_lacking, ways
 from search.features.store import NewFeature, store
@@ -43,14 +46,14 @@ class Opened:
 def extract(ids: Sequence[int], names: Sequence[str] = tuple(METHODS)) -> None:
     """Compute and store what these images lack. Safe to run twice, at once, and for images that are gone."""
     lacks = {way: set(images_lacking([way]).filter(pk__in=ids).values_list("pk", flat=True)) for way in ways(names)}
-    images = list(Image.objects.filter(Q(pk__in=set().union(*lacks.values())) | Q(pk__in=ids, thumbnailed=False)))
-    count_try([image.pk for image in images])
+    todo = list(images().filter(Q(pk__in=set().union(*lacks.values())) | Q(pk__in=ids, thumbnailed=False)))
+    count_try([image.pk for image in todo])
     failed: dict[int, Exception] = {}
-    for group in _opened(images, failed):
+    for group in _opened(todo, failed):
         new, keys = _computed(group, lacks, failed), {one.key for one in group}
         with transaction.atomic():
             store(new)
-            Image.objects.filter(pk__in=keys, thumbnailed=False).update(thumbnailed=True)
+            images().filter(pk__in=keys, thumbnailed=False).update(thumbnailed=True)
             Extraction.objects.filter(pk__in=keys - failed.keys()).delete()
     for key, error in failed.items():
         log.warning("Picture %s: %s: %s", key, type(error).__name__, error)
@@ -59,14 +62,14 @@ def extract(ids: Sequence[int], names: Sequence[str] = tuple(METHODS)) -> None:
     Extraction.objects.filter(pk__in=set(ids) - failed.keys()).delete()
 
 
-def _opened(images: Sequence[Image], failed: dict[int, Exception]) -> Iterator[list[Opened]]:
+def _opened(todo: Sequence[Image], failed: dict[int, Exception]) -> Iterator[list[Opened]]:
     """Decoded pictures in groups of bounded memory; what cannot be decoded goes to ``failed``."""
     group: list[Opened] = []
-    for place, image in enumerate(images):
+    for place, image in enumerate(todo):
         try:
             group.append(Opened(image.pk, _picture(image)))
         except StorageAway as error:  # the others would only wait as long
-            failed |= {one.pk: error for one in images[place:]}
+            failed |= {one.pk: error for one in todo[place:]}
             break
         except Exception as error:  # one bad picture must not stop the others of its batch
             failed[image.pk] = error
@@ -79,9 +82,9 @@ def _opened(images: Sequence[Image], failed: dict[int, Exception]) -> Iterator[l
 
 def _picture(image: Image) -> Picture:
     """The picture, decoded once for all that needs its pixels. Raises StorageAway, or what is wrong with it."""
-    with speaking_to_storage(), default_storage.open(image.file_name) as file:
-        data = file.read()
-    decoded = decode(data, limits=limits())
+    with speaking_to_storage():
+        data = read_original(image)
+    decoded = decode(data)
     if not image.thumbnailed:
         make_thumbnails(image, decoded)
     return Picture(decoded.pixels)

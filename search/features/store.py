@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import QuerySet
 
-from gallery.models import Image
+from search.collection import existing
 from search.features import versions
 from search.methods import METHODS
 from search.models import Extraction, Feature, Space
@@ -62,7 +62,7 @@ def store(new: Sequence[NewFeature]) -> None:
     by_space: Mapping[str, list[NewFeature]] = _grouped(new)
     with transaction.atomic():
         heads = _lock_heads(by_space)
-        alive = set(Image.objects.filter(pk__in={one.image_id for one in new}).values_list("pk", flat=True))
+        alive = existing({one.image_id for one in new})
         for space, features in by_space.items():
             changed = _changed(space, [one for one in features if one.image_id in alive])
             _number(

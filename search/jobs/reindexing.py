@@ -48,9 +48,7 @@ def enqueue_extraction(ids: Sequence[int], batch_size: int = BATCH) -> None:
 
 def _send_batch(ids: Sequence[int]) -> None:
     """What could not be queued is not under way: the next sweep asks again."""
-    from search import tasks
-
-    if not send(tasks.extract, ids):
+    if not send("search.tasks.extract", ids):
         Extraction.objects.filter(pk__in=ids).update(enqueued_at=lost_before())
 
 
@@ -61,11 +59,9 @@ def start_job(*, spaces: Sequence[str], force: bool = False, user: User | None =
 
     Returns at once. Raises UnknownSpace.
     """
-    from search import tasks
-
     names = list(dict.fromkeys(name for one in spaces or ["all"] for name in spaces_of(one)))
     job = Job.objects.create(spaces=names, force=force, requested_by=user)
-    transaction.on_commit(partial(send, tasks.advance_job, job.pk))
+    transaction.on_commit(partial(send, "search.tasks.advance_job", job.pk))
     return job
 
 
@@ -82,11 +78,9 @@ def advance(job_id: int) -> None:
 
 def note_progress() -> None:
     """Called after every batch: how far the unfinished jobs are; those with nothing left to extract go on."""
-    from search import tasks
-
     for job in Job.objects.filter(state=Job.State.RUNNING):
         if not _extracting(job):
-            send(tasks.advance_job, job.pk)
+            send("search.tasks.advance_job", job.pk)
 
 
 def _begin(job: Job) -> None:
@@ -140,15 +134,13 @@ def sweep(*, at_once: bool = False) -> None:
 
     ``at_once``: take nothing for being under way; for the start of a worker, when what was under way died.
     """
-    from search import tasks
-
     sweep_missing(at_once=at_once)
     unfinished = Job.objects.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING])
     for job_id in unfinished.values_list("pk", flat=True):
-        send(tasks.advance_job, job_id)
+        send("search.tasks.advance_job", job_id)
     for space in METHODS:
         if build.due(space):
-            send(tasks.build_index, space)
+            send("search.tasks.build_index", space)
 
 
 def sweep_missing(*, at_once: bool = False) -> int:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from gallery.models import Image
+from search.collection import existing, images
 from search.features import backlog, changelog, store, versions
 from search.map import cluster_labels, poster, tiles
 from search.map.codec import RECORD, About, Records, records, unpack
@@ -98,7 +98,7 @@ def described(keys: Keys, places: Places) -> Records:
     """Records of those pictures that are there, in the order of ``keys``."""
     about: dict[int, About] = {}
     for start in range(0, len(keys), CHUNK):
-        part = Image.objects.filter(pk__in=keys[start : start + CHUNK].tolist())
+        part = images().filter(pk__in=keys[start : start + CHUNK].tolist())
         about |= {row[0]: row for row in part.values_list("pk", "color", "width", "height")}
     there = np.array([key in about for key in keys.tolist()], bool)
     return records([about[key] for key in keys[there].tolist()], places[there])
@@ -123,7 +123,7 @@ def _changed(layout: Layout, head: int) -> tuple[list[tuple[int, bytes]], set[in
     last: dict[int, bytes | None] = {}
     for chunk in changelog.changes(layout.space, method.version, layout.sequence, head):
         last |= dict(chunk)
-    there = set(Image.objects.filter(pk__in=list(last)).values_list("pk", flat=True))
+    there = existing(last)
     arrived = [(key, data) for key, data in last.items() if data is not None and key in there and method.fits(data)]
     return arrived, set(last) - there
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, maximum_filter
 from scipy.spatial import cKDTree
 
-from gallery.models import Image
+from search.collection import Image
 from search.map.vocabulary import nearest_words
 
 GROUPS = ((10, 16), (24, 60))  # cells of the grid along a side, most groups; coarse and fine

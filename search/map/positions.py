@@ -9,7 +9,7 @@ from django.core.cache import cache
 from django.db.models import Exists, OuterRef
 from numpy.typing import NDArray
 
-from gallery.models import Image
+from search.collection import Image
 from search.map.codec import RECORD, Records, for_browsers, unpack
 from search.map.models import Layout, Point
 from search.models import Feature, Space

@@ -14,7 +14,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from numpy.typing import NDArray
 
-from gallery.models import Image
+from search.collection import Image
 from search.map.codec import bounds
 from search.map.models import Layout, Page
 from search.map.positions import Shown, shown

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from django.db.models import QuerySet
 
-from gallery.models import Image
-from gallery.selection import as_zip
+from search.collection import Image, as_zip
 from search.exceptions import BadQuery, SearchError
 from search.features import store, versions
 from search.retrieval.engine import search

@@ -44,8 +44,6 @@ def request_layout(*, space: str, user: User | None = None) -> Layout:
 
     Raises UnknownSpace, or SearchError if the space cannot have a map.
     """
-    from search.map import tasks
-
     if space not in METHODS:
         raise UnknownSpace(f"There is no method “{space}”. A map can be had of: {', '.join(mappable())}.")
     if space not in mappable():
@@ -54,7 +52,7 @@ def request_layout(*, space: str, user: User | None = None) -> Layout:
     with transaction.atomic():
         layout = Layout.objects.filter(space=space, state__in=UNFINISHED).first()
         layout = layout or Layout.objects.create(space=space, requested_by=user)
-        transaction.on_commit(partial(send, tasks.advance, layout.pk))
+        transaction.on_commit(partial(send, "search.map.tasks.advance", layout.pk))
     return layout
 
 
@@ -100,14 +98,12 @@ def catch_up(space: str) -> None:
 
 def sweep() -> None:
     """Find what is to be done, and ask for it: maps that stand still or are due, pictures without a place."""
-    from search.map import tasks
-
     for layout_id in Layout.objects.filter(state__in=UNFINISHED).values_list("pk", flat=True):
-        send(tasks.advance, layout_id)
+        send("search.map.tasks.advance", layout_id)
     for space in mappable():
         layout = serving(space)
         if layout and (layout.sequence < versions.row_of(space).head or not tiles.complete(layout)):
-            send(tasks.catch_up, space)
+            send("search.map.tasks.catch_up", space)
         if due(space, layout):
             request_layout(space=space)
 

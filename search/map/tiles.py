@@ -17,7 +17,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from numpy.typing import NDArray
 
-from gallery.models import Image
+from search.collection import Image, thumbnail
 from search.map.models import Layout, Page
 from search.map.positions import shown
 from search.types import Progress, silent
@@ -104,8 +104,7 @@ def small(image: Image, side: int) -> PIL.Image.Image:
     if image.thumbnailed:
         wanted = 256 if side <= 256 else 512
         try:
-            with default_storage.open(image.thumbnail_name(min(wanted, image.thumbnail_sizes[-1]))) as file:
-                return PIL.Image.open(file).convert("RGB").resize((side, side), PIL.Image.Resampling.BILINEAR)
+            return thumbnail(image, wanted).resize((side, side), PIL.Image.Resampling.BILINEAR)
         except OSError as error:
             log.warning("Thumbnail of picture %s: %s", image.pk, error)
     return PIL.Image.new("RGB", (side, side), image.color)

@@ -12,7 +12,7 @@ from search.encoders import EncoderDamaged, EncoderMissing, load
 from search.jobs.queue import send
 from search.methods import METHODS, get_method
 from search.methods.encoded import Encoded
-from search.model_registry import install, tasks
+from search.model_registry import install
 from search.model_registry.models import SILENT, Fetch
 
 
@@ -37,4 +37,4 @@ def fetch_missing(*, at_start: bool = False) -> None:
             install.start(name=name)
         elif not last.finished and (at_start or timezone.now() - last.updated_at > SILENT):
             Fetch.objects.filter(pk=last.pk).update(state=Fetch.State.QUEUED, updated_at=timezone.now())
-            send(tasks.run, last.pk)
+            send("search.model_registry.tasks.run", last.pk)

@@ -24,10 +24,8 @@ KEPT_LINES = 20  # of the output, for the error
 
 def start(*, name: str, user: User | None = None) -> Fetch:
     """Ask the worker to fetch an encoder. Returns at once."""
-    from search.model_registry import tasks
-
     fetch = Fetch.objects.create(name=name, requested_by=user)
-    transaction.on_commit(partial(send, tasks.run, fetch.pk))
+    transaction.on_commit(partial(send, "search.model_registry.tasks.run", fetch.pk))
     return fetch
 
 

@@ -7,11 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from time import perf_counter
 
-from django.core.files.storage import default_storage
-
-from gallery.decoding import decode
-from gallery.models import Image
-from gallery.services import limits
+from search.collection import Image, pixels_of
 from search.exceptions import BadQuery, SpaceUnavailable
 from search.features.store import features_of
 from search.features.versions import rows_of
@@ -45,19 +41,13 @@ def by_words(words: str, method: str, limit: int) -> Result:
 
 def query_by_part(image: Image, method: str, region: Region) -> Query:
     """A query by a part of a stored picture, which is no answer to itself."""
-    query = query_by_pixels(region.cut(image_pixels(image)), method)
+    query = query_by_pixels(region.cut(pixels_of(image)), method)
     return replace(query, exclude=frozenset([image.pk]))
 
 
 def query_by_stored(image: Image, method: str = ALL, region: Region | None = None) -> Query:
     """A query by a stored picture or a part of it."""
     return query_by_part(image, method, region) if region else query_by_image(image.pk, method)
-
-
-def image_pixels(image: Image) -> Pixels:
-    """A stored picture's pixels, as features are made from. Raises ImageRejected or OSError."""
-    with default_storage.open(image.file_name) as file:
-        return decode(file.read(), limits=limits()).pixels
 
 
 AT_WORK = "This picture is still being worked on."

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from search.retrieval.live import View
 from search.types import Features
-
-if TYPE_CHECKING:
-    from search.retrieval.live import View
 
 
 @dataclass(frozen=True, slots=True)

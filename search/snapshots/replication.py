@@ -18,8 +18,7 @@ from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import Storage, storages
 
-from gallery.exceptions import StorageAway
-from gallery.storage import speaking_to_storage
+from search.collection import StorageAway, speaking_to_storage
 from search.exceptions import SpaceUnavailable
 from search.snapshots.files import META, PIECE, check_folder
 

@@ -13,7 +13,7 @@ from django.core.files.storage import default_storage
 from django.db import connection
 from django.utils import timezone
 
-from gallery.models import Image
+from search.collection import Image
 from search.snapshots.files import check_folder, sha256_of
 from search.transfer.collection import file_of
 from search.transfer.databases import Query, kind

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.utils.dateparse import parse_datetime
 
-from gallery.models import FORMATS, Image
+from search.collection import FORMATS, Image
 from search.transfer.exceptions import Damaged
 
 FORMAT, VERSION = "imagesite collection", 1

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from gallery.models import Album, Image
+from search.collection import Album, Image
 from search.duplicates.models import Verdict
 from search.features import backlog
 from search.features.backlog import Way

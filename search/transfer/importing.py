@@ -13,10 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
-from gallery import services
-from gallery.exceptions import ImageRejected
-from gallery.models import Album, Image
-from gallery.selection import moved_album
+from search.collection import Album, Image, ImageRejected, add_image, moved_album, restore_images, tell_added
 from search.duplicates.services import say_apart
 from search.features import backlog, store
 from search.features.backlog import Way
@@ -164,14 +161,14 @@ def _picture(place: Place, moved: Moved, arrivals: Arrivals) -> int | None:
     """The id here of a picture that is stored; None if it is not whole, or no picture."""
     if known := Image.everything.filter(sha256=moved.sha256).first():
         if known.trashed_at:
-            services.restore_images(ids=[known.pk])
+            restore_images(ids=[known.pk])
         arrivals.known += 1
         return known.pk
     try:
         data = place.read(moved.file, settings.MAX_IMAGE_BYTES)
         if hashlib.sha256(data).hexdigest() != moved.sha256:
             raise Damaged("its bytes are others than they were")
-        added = services.add_image(
+        added = add_image(
             data=data, title=moved.title, tags=moved.tags, created_at=moved.created_at, thumbnails=True, tell=False
         )
     except (Damaged, ImageRejected) as error:
@@ -190,7 +187,7 @@ def _finish(stored: Mapping[int, Moved], sets: Iterable[Rows], albums: Mapping[i
         arrivals.features += _store(stored, rows)
     lacking = set(backlog.lacking(METHODS, thumbnails=True).filter(pk__in=stored).values_list("pk", flat=True))
     arrivals.recomputed += len(lacking)
-    services.tell_added(ids=sorted(lacking))
+    tell_added(ids=sorted(lacking))
 
 
 def _store(stored: Mapping[int, Moved], rows: Rows) -> int:

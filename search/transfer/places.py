@@ -11,8 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
-from gallery.imports.bounded import open_bounded
-from gallery.imports.tars import members
+from search.collection import members, open_bounded
 from search.transfer.exceptions import Damaged, MovingError
 
 

@@ -17,8 +17,7 @@ from django.core.management import call_command
 from django.db import Error, connection
 from django.db.migrations.loader import MigrationLoader
 
-from gallery import services
-from gallery.models import Image
+from search.collection import Image, notice_lost_thumbnails
 from search.snapshots.files import check_folder, flush, sha256_of
 from search.transfer.backup import FORMAT, HEAD, MEDIA, SNAPSHOTS, VERSION
 from search.transfer.collection import file_of
@@ -72,7 +71,7 @@ def restore(path: Path, *, replace: bool, incomplete: bool, say: Callable[[str],
     kind().load(path / kind().file)
     call_command("migrate", verbosity=0)
     _put_snapshots(backup)  # the site may have swept away those that no row named
-    if lost := services.notice_lost_thumbnails():
+    if lost := notice_lost_thumbnails():
         say(f"Workers make the thumbnails of {lost:,} pictures again.")
 
 

@@ -1,0 +1,90 @@
+"""The only door from the core of search to the pictures that it searches.
+
+A program that wants this search for its own pictures writes this module anew: pictures by id, their pixels and
+thumbnails, the writers that duplicates and transfers call, and the signals that say which pictures came and went.
+The pages, forms, APIs and admin of search are made for this gallery and import from it directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import PIL.Image
+from django.core.files.storage import default_storage
+from django.db.models import QuerySet
+
+from gallery import decoding
+from gallery.decoding import Decoded
+from gallery.exceptions import Busy, ImageRejected, StorageAway
+from gallery.imports.bounded import open_bounded
+from gallery.imports.tars import members
+from gallery.models import FORMATS, TRASH_RETENTION, Album, Image
+from gallery.selection import as_zip, moved_album
+from gallery.services import (
+    Copy,
+    add_image,
+    limits,
+    notice_lost_thumbnails,
+    restore_images,
+    tell_added,
+    trash_images,
+)
+from gallery.signals import copies_wanted, images_added, images_deleted
+from gallery.storage import speaking_to_storage
+from gallery.thumbnails import make_thumbnails
+from search.types import Pixels
+
+# Values: ``Image`` is the model of a picture, ``Decoded`` one in memory.
+__all__ = ["FORMATS", "TRASH_RETENTION", "Album", "Copy", "Decoded", "Image"]
+# What goes wrong: the picture (ImageRejected), too much at once (Busy), or the storage of files (StorageAway).
+__all__ += ["Busy", "ImageRejected", "StorageAway", "speaking_to_storage"]
+# Writers. The signals are sent inside the transaction that makes the change.
+__all__ += ["add_image", "make_thumbnails", "moved_album", "notice_lost_thumbnails", "restore_images"]
+__all__ += ["copies_wanted", "images_added", "images_deleted", "tell_added", "trash_images"]
+# Readers.
+__all__ += ["all_images", "as_zip", "decode", "existing", "images", "members", "open_bounded", "pixels_of"]
+__all__ += ["read_original", "thumbnail"]
+
+
+def images() -> QuerySet[Image]:
+    """The pictures that searches may find, newest first; those in the trash are left out."""
+    return Image.objects.all()
+
+
+def all_images() -> QuerySet[Image]:
+    """All pictures, those in the trash too, newest first."""
+    return Image.everything.all()
+
+
+def existing(ids: Iterable[int]) -> set[int]:
+    """Those of these ids that name pictures that searches may find; one query."""
+    return set(images().filter(pk__in=list(ids)).values_list("pk", flat=True))
+
+
+def read_original(image: Image) -> bytes:
+    """The picture's file as it was added. Raises OSError, or what a remote storage raises."""
+    with default_storage.open(image.file_name) as file:
+        data: bytes = file.read()
+    return data
+
+
+def decode(data: bytes) -> Decoded:
+    """Decode within the limits of the settings. Raises ImageRejected or Busy."""
+    return decoding.decode(data, limits=limits())
+
+
+def pixels_of(image: Image) -> Pixels:
+    """Pixels that features are made from: upright sRGB, uint8 ``(height, width, 3)``.
+
+    Raises ImageRejected, Busy, OSError, or what a remote storage raises.
+    """
+    return decode(read_original(image)).pixels
+
+
+def thumbnail(image: Image, size: int) -> PIL.Image.Image:
+    """The stored RGB copy whose longest side is ``size``, one of gallery's sizes, or the largest that there is.
+
+    Only for a picture that is ``thumbnailed``. Raises OSError, or what a remote storage raises.
+    """
+    with default_storage.open(image.thumbnail_name(min(size, image.thumbnail_sizes[-1]))) as file:
+        return PIL.Image.open(file).convert("RGB")
