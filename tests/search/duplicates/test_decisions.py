@@ -57,7 +57,7 @@ def test_what_was_deleted_for_good_cannot_be_undone_and_the_decision_stays():
 def test_a_decision_is_all_or_nothing(monkeypatch):
     first, second = original(tags=["one"]), copy(tags=["two"])
     finding.find()
-    monkeypatch.setattr(services.gallery, "trash_images", lambda **_: 1 / 0)
+    monkeypatch.setattr(services.collection, "trash_images", lambda **_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         services.keep(group_id=Group.objects.get().pk, image_id=first.pk)
     assert {tag.name for tag in first.tags.all()} == {"one"}
