@@ -10,7 +10,6 @@ import pytest
 from celery import current_app
 from django.conf import settings
 from django.core.cache import cache
-from django.core.management import call_command
 
 from search.features import backlog
 from search.jobs import reindexing
@@ -23,6 +22,7 @@ from tests.support.default_encoders import make_missing
 from tests.support.milvus_server import LentCollections, MilvusServer, missing_milvus
 from tests.support.paths import SHARED_DATA
 from tests.support.servers import Postgres, Redis, missing_programs
+from tests.support.static_files import collect
 
 # What a continuous-integration run may skip; everything else has to run there.
 MAY_SKIP_ON_CI: tuple[str, ...] = ()
@@ -68,7 +68,8 @@ def django_db_modify_db_settings(
 
 @pytest.fixture(scope="session", autouse=True)
 def static_files() -> None:
-    call_command("collectstatic", interactive=False, verbosity=0)
+    """Pages need the names of collected files."""
+    collect()
 
 
 @pytest.fixture(scope="session", autouse=True)
