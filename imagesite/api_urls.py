@@ -25,6 +25,7 @@ urlpatterns = [
     path("spaces/", spaces.Spaces.as_view(), name="spaces"),
     path("reindex/", spaces.Reindex.as_view(), name="reindex"),
     path("jobs/<int:pk>/", spaces.OneJob.as_view(), name="job"),
+    path("jobs/<int:pk>/cancel/", spaces.CancelJob.as_view(), name="job-cancel"),
     path("duplicates/trash/", include("gallery.trash.api_urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", docs, name="docs"),

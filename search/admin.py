@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
@@ -19,6 +19,7 @@ from search.exceptions import SearchError
 from search.features import backlog, store
 from search.indexes import INDEXES
 from search.jobs import reindexing, status
+from search.jobs.admin import BackgroundJobAdmin, ReadOnlyAdmin
 from search.methods import METHODS
 from search.models import Extraction, Job, Snapshot, Space
 from search.snapshots import build
@@ -39,19 +40,6 @@ class SearchedImageAdmin(ImageAdmin):
         backlog.mark_stale(METHODS, ids)
         reindexing.enqueue_extraction(ids)
         self.message_user(request, f"{len(ids)} pictures will be worked on again.")
-
-
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    """Rows that only the program writes."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 @admin.register(Space)
@@ -152,25 +140,18 @@ class SpaceAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Job)
-class JobAdmin(ReadOnlyAdmin):
-    """Long work; its bars move while the page is open."""
+class JobAdmin(BackgroundJobAdmin):
+    """Reindexing."""
 
     list_display = ("__str__", "progress", "space_names", "force", "requested_by", "created_at")
-    list_select_related = ("requested_by",)
     list_filter = ("state",)
     fields = ("progress", "space_names", "force", "error", "requested_by", "created_at", "updated_at")
 
-    class Media:
-        js = ("admin-progress.js",)
-        css = {"all": ["admin-extra.css"]}
+    def progress_url(self, job: Job) -> str:
+        return reverse("api:job", args=[job.pk])
 
-    @admin.display(ordering="state")
-    def progress(self, job: Job) -> str:
-        """A bar that static/admin-progress.js moves; without script it shows how far the job is now."""
-        url = "" if job.finished else reverse("api:job", args=[job.pk])
-        done, total = (1, 1) if job.state == Job.State.DONE else (job.done, max(job.total, 1))
-        bar = '<span class="job" data-url="{}"><progress value="{}" max="{}"></progress> <span>{}</span></span>'
-        return format_html(bar, url, done, total, ": ".join(filter(None, [job.state, job.stage])))
+    def cancel_job(self, job: Job) -> bool:
+        return reindexing.cancel(job)
 
     @admin.display(description="spaces")
     def space_names(self, job: Job) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 from typing import NamedTuple
 
-from django.conf import settings
 from django.db import models
 from django.db.models import F
+
+from search.jobs.background_job import BackgroundJob
 
 
 class Moment(NamedTuple):
@@ -168,34 +169,14 @@ class SelfCheck(models.Model):
         return f"Check of {self.space_id}"
 
 
-class Job(models.Model):
-    """Long work that somebody asked for, and how far it got."""
+class Job(BackgroundJob):
+    """Reindexing: ``done`` of ``total`` pictures have their features, then the indexes are built."""
 
-    class State(models.TextChoices):
-        QUEUED = "queued"
-        RUNNING = "running"
-        DONE = "done"
-        FAILED = "failed"
-
-    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
-    stage = models.CharField(max_length=80, blank=True)
     spaces = models.JSONField(default=list)
     force = models.BooleanField(default=False, help_text="Extract features again that are there already")
-    done = models.PositiveIntegerField(default=0)
-    total = models.PositiveIntegerField(default=0)
-    error = models.TextField(blank=True)
-    requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         ordering = ["-id"]
 
     def __str__(self) -> str:
         return f"Job {self.pk}"
-
-    @property
-    def finished(self) -> bool:
-        return self.state in {self.State.DONE, self.State.FAILED}

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from celery import shared_task
 from celery.signals import worker_ready
-from django.db import InterfaceError, OperationalError
 
 from search.exceptions import SpaceUnavailable
 from search.features import extraction
@@ -37,14 +36,8 @@ def build_index(space: str) -> None:
 
 @shared_task
 def advance_job(job_id: int) -> None:
-    """Bring a job one step on. An error closes it, with the reason; a server that is away only delays it."""
-    try:
-        reindexing.advance(job_id)
-    except (OperationalError, InterfaceError):  # the database is away, and the next sweep goes on
-        raise
-    except Exception as error:
-        reindexing.fail(job_id, f"{type(error).__name__}: {error}")
-        raise
+    """Bring a job one step on."""
+    reindexing.advance(job_id)
 
 
 @shared_task

@@ -10,7 +10,7 @@ async function follow(job) {
     if (answer.status === 401 || answer.status === 403 || answer.status === 404) return;
     if (answer.ok) {
       const { state, stage, done, total } = await answer.json();
-      if (state === "done" || state === "failed") return location.reload();
+      if (!["queued", "running"].includes(state)) return location.reload();
       bar.max = total || 1;
       bar.value = done;
       text.textContent = `${[state, stage].filter(Boolean).join(": ")}${total && !stage.endsWith(` of ${total}`) ? ` (${done} of ${total})` : ""}`;

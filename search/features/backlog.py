@@ -62,6 +62,11 @@ def mark_stale(names: Iterable[str], ids: Iterable[int] | None = None) -> int:
     return sum(way.fresh().filter(chosen).update(stale=True) for way in ways(names))
 
 
+def unmark_stale(names: Iterable[str]) -> int:
+    """Take back what ``mark_stale`` asked for of all images: the features that are stored count as they are."""
+    return Feature.objects.filter(space__in=list(names), stale=True).update(stale=False)
+
+
 def images_lacking(ways: Iterable[Way], *, thumbnails: bool = False) -> QuerySet[Image]:
     lacks = Q(thumbnailed=False) if thumbnails else Q(pk__in=())
     for way in ways:

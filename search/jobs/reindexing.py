@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -18,6 +19,7 @@ from django.utils import timezone
 
 from search.exceptions import SpaceUnavailable
 from search.features import backlog, versions
+from search.jobs.background_job import JobClosed, StopWhenClosed, closing
 from search.jobs.queue import send
 from search.methods import METHODS, spaces_of
 from search.models import Extraction, Job
@@ -66,27 +68,48 @@ def start_job(*, spaces: Sequence[str], force: bool = False, user: User | None =
 
 
 def advance(job_id: int) -> None:
-    """Bring a job one step on. Safe to call at any time, by several at once."""
-    job = Job.objects.filter(pk=job_id).first()
-    if job is None or job.finished:
+    """Bring a job one step on. Safe to call at any time, by several at once.
+
+    An error closes the job with the reason; a server that is away only delays it.
+    """
+    job = Job.objects.filter(pk=job_id, state__in=Job.UNFINISHED).first()
+    if job is None:
         return
-    if job.state == Job.State.QUEUED:
-        _begin(job)
-    if not _extracting(job):
-        _build(job)
+    with closing(job):
+        if job.state == Job.State.QUEUED:
+            _begin(job)
+        if not _extracting(job):
+            _build(job)
+
+
+def cancel(job: Job) -> bool:
+    """Stop a job; False if it has ended already.
+
+    What it marked to be extracted again, and no worker has extracted since, keeps the features that it has. Pictures
+    that lack a feature get it all the same: that is the site's work, whoever asks for it.
+    """
+    with transaction.atomic():
+        if not job.cancel():
+            return False
+        if job.force:
+            others = Job.objects.filter(state__in=Job.UNFINISHED, force=True).values_list("spaces", flat=True)
+            still_asked = {space for spaces in others for space in spaces}
+            backlog.unmark_stale(space for space in job.spaces if space not in still_asked)
+    return True
 
 
 def note_progress() -> None:
     """Called after every batch: how far the unfinished jobs are; those with nothing left to extract go on."""
     for job in Job.objects.filter(state=Job.State.RUNNING):
-        if not _extracting(job):
-            send("search.tasks.advance_job", job.pk)
+        with suppress(JobClosed):
+            if not _extracting(job):
+                send("search.tasks.advance_job", job.pk)
 
 
 def _begin(job: Job) -> None:
-    """Claimed by the UPDATE that changes the row, so that features are marked stale once."""
+    """Claimed in the transaction that marks features stale, so that they are marked once."""
     with transaction.atomic():
-        if not Job.objects.filter(pk=job.pk, state=Job.State.QUEUED).update(state=Job.State.RUNNING):
+        if not job.claim():
             return
         if job.force:
             for space in job.spaces:
@@ -99,7 +122,7 @@ def _extracting(job: Job) -> bool:
     """Whether pictures are still to be done; writes down how many are."""
     pending = max(backlog.pending(space) for space in job.spaces)
     total = max(job.total, pending)
-    _note(job, stage="extracting features" if pending else "", done=total - pending, total=total)
+    job.note(stage="extracting features" if pending else "", done=total - pending, total=total)
     return pending > 0
 
 
@@ -107,26 +130,15 @@ def _build(job: Job) -> None:
     """Build what is behind. A space that cannot be built now is looked at again by the next sweep."""
     waits = ""
     for space in job.spaces:
-        _note(job, stage=f"building the index of {space}", error="")
+        job.note(stage=f"building the index of {space}", error="")
         try:
-            build.build(space)
+            build.build(space, StopWhenClosed(job))
         except SpaceUnavailable as error:  # the others need not wait for it
             waits = f"{space}: {error}"
     if waits:
-        _note(job, stage="waiting", error=waits)
+        job.note(stage="waiting", error=waits)
     elif not any(build.behind(space) for space in job.spaces):
-        _note(job, stage="", error="", state=Job.State.DONE)
-
-
-def _note(job: Job, **changed: object) -> None:
-    Job.objects.filter(pk=job.pk).exclude(state__in=[Job.State.DONE, Job.State.FAILED]).update(
-        updated_at=timezone.now(), **changed
-    )
-
-
-def fail(job_id: int, error: str) -> None:
-    """Close a job that cannot go on."""
-    Job.objects.filter(pk=job_id).update(state=Job.State.FAILED, error=error, updated_at=timezone.now())
+        job.finish()
 
 
 def sweep(*, at_once: bool = False) -> None:
@@ -135,7 +147,7 @@ def sweep(*, at_once: bool = False) -> None:
     ``at_once``: take nothing for being under way; for the start of a worker, when what was under way died.
     """
     sweep_missing(at_once=at_once)
-    unfinished = Job.objects.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING])
+    unfinished = Job.objects.filter(state__in=Job.UNFINISHED)
     for job_id in unfinished.values_list("pk", flat=True):
         send("search.tasks.advance_job", job_id)
     for space in METHODS:

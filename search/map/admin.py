@@ -13,8 +13,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from search.admin import ReadOnlyAdmin
 from search.exceptions import SearchError
+from search.jobs.admin import BackgroundJobAdmin
 from search.map import services
 from search.map.models import Layout
 from search.map.poster import LARGEST, poster_png
@@ -22,18 +22,14 @@ from search.methods import METHODS
 
 
 @admin.register(Layout)
-class LayoutAdmin(ReadOnlyAdmin):
-    """Maps; the bars of those that are being made move while the page is open."""
+class LayoutAdmin(BackgroundJobAdmin):
+    """Maps, and those that are being made."""
 
     list_display = ("__str__", "progress", "count", "error", "created_at", "picture")
     list_filter = ("space", "state")
     fields = ("progress", "space", "count", "revision", "error", "requested_by", "created_at", "updated_at", "picture")
-    actions = ("lay_out_again",)
+    actions = ("lay_out_again", *BackgroundJobAdmin.actions)
     change_list_template = "atlas/admin_maps.html"
-
-    class Media:
-        js = ("admin-progress.js",)
-        css = {"all": ["admin-extra.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Layout]:
         return super().get_queryset(request).defer("places")
@@ -77,13 +73,11 @@ class LayoutAdmin(ReadOnlyAdmin):
         response["Content-Disposition"] = f'attachment; filename="map-{layout.space}-{layout.pk}.png"'
         return response
 
-    @admin.display(ordering="state")
-    def progress(self, layout: Layout) -> str:
-        """A bar that static/admin-progress.js moves; without script it shows how far it is now."""
-        url = "" if layout.finished else reverse("atlas-api:layout", args=[layout.pk])
-        done, total = (1, 1) if layout.state == Layout.State.DONE else (layout.done, max(layout.total, 1))
-        bar = '<span class="job" data-url="{}"><progress value="{}" max="{}"></progress> <span>{}</span></span>'
-        return format_html(bar, url, done, total, ": ".join(filter(None, [layout.state, layout.stage])))
+    def progress_url(self, layout: Layout) -> str:
+        return reverse("atlas-api:layout", args=[layout.pk])
+
+    def cancel_job(self, layout: Layout) -> bool:
+        return services.cancel(layout)
 
     @admin.display(description="one large picture")
     def picture(self, layout: Layout) -> str:

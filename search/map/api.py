@@ -118,3 +118,15 @@ class OneLayout(APIView):
         """How far a map is."""
         layout = get_object_or_404(Layout.objects.defer("places"), pk=pk)
         return Response(LayoutAnswer(layout, context={"request": request}).data)
+
+
+class CancelLayout(APIView):
+    permission_classes = (IsAdminUser,)
+
+    @extend_schema(operation_id="map_cancel", request=None, responses={200: LayoutAnswer, **errors(401, 403, 404, 409)})
+    def post(self, request: Request, pk: int) -> Response:
+        """Stop making a map; the map that there is goes on serving."""
+        layout = get_object_or_404(Layout.objects.defer("places"), pk=pk)
+        if not services.cancel(layout):
+            raise Refused("This map is not being made any more.", code="job_ended", status=409)
+        return Response(LayoutAnswer(layout, context={"request": request}).data)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator
 
 import numpy as np
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from search.collection import existing, images
 from search.features import backlog, changelog, store, versions
+from search.jobs.background_job import JobProgress
 from search.map import cluster_labels, poster, tiles
 from search.map.codec import RECORD, About, Records, records, unpack
 from search.map.layout import NEIGHBOURS, STEPS, Places, Rows, lay_out, morton_order, place, principal_axes
@@ -24,32 +22,34 @@ from search.models import Space
 from search.retrieval.live import live
 
 CHUNK = 5_000  # features in memory at once
-NOTED_EVERY = 0.5  # seconds from one word of progress to the next
 Keys = NDArray[np.int64]
-Step = TypeVar("Step")
 
 
 def make(layout: Layout) -> None:
-    """Bring a claimed layout from wherever it stands to its end. The caller is alone with its space."""
+    """Bring a claimed layout from wherever it stands to its end. The caller holds the space's lock.
+
+    Raises JobClosed soon after the layout was cancelled.
+    """
     if Layout.objects.filter(pk=layout.pk, places=None).exists():
         _lay_out(layout)
-    note(layout, stage="naming groups")
+    layout.note(stage="naming groups")
     found = shown(layout)
     places = np.column_stack([found.records["x"], found.records["y"]])
     Layout.objects.filter(pk=layout.pk).update(labels=cluster_labels.labels(found.records["id"], places))
-    tiles.draw(layout, progress=_Noted(layout))
-    note(layout, stage="drawing the whole")
+    tiles.draw(layout, progress=JobProgress(layout))
+    layout.note(stage="drawing the whole")
     poster.draw_overview(layout)
-    note(layout, stage="", state=Layout.State.DONE)
+    layout.finish()
 
 
 def _lay_out(layout: Layout) -> None:
     head = versions.row_of(layout.space).head
-    note(layout, stage="reading features", done=0, total=STEPS)
+    layout.note(stage="reading features", done=0, total=STEPS)
     keys, rows = reduced(layout.space)
     old = _old_places(layout.space, keys)
-    note(layout, stage="laying out")
-    places = lay_out(rows, old, step=_Teller(layout))
+    layout.note(stage="laying out")
+    progress = JobProgress(layout)
+    places = lay_out(rows, old, step=lambda done: progress.note(done=done))
     order = morton_order(places)
     made = described(keys[order], places[order])
     layout.count, layout.sequence = len(made), head
@@ -177,37 +177,6 @@ def _placed(layout: Layout, new: list[tuple[int, bytes]]) -> Records:
         spot = place(neighbours, near.distances, cKDTree(taken)) if len(neighbours) else np.zeros(2)
         found.append(spot)
     return described(np.array([key for key, _ in new], np.int64), np.array(found))
-
-
-class _Noted:
-    """Progress that writes itself down in the layout's row."""
-
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
-
-    def __call__(self, steps: Iterable[Step], total: int, label: str) -> Iterator[Step]:
-        tell = _Teller(self.layout)
-        note(self.layout, stage=label, done=0, total=total)
-        for number, step in enumerate(steps):
-            tell(number)
-            yield step
-
-
-class _Teller:
-    """Notes how many steps are done, now and then."""
-
-    def __init__(self, layout: Layout) -> None:
-        self.layout, self.last = layout, 0.0
-
-    def __call__(self, done: int) -> None:
-        if time.monotonic() - self.last > NOTED_EVERY:
-            note(self.layout, done=done)
-            self.last = time.monotonic()
-
-
-def note(layout: Layout, **changed: object) -> None:
-    """Write down how far a layout is."""
-    Layout.objects.filter(pk=layout.pk).update(updated_at=timezone.now(), **changed)
 
 
 def count_of(space: str) -> int:

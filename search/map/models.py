@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.db import models
 
+from search.jobs.background_job import BackgroundJob
 from search.methods import METHODS
 
 
-class Layout(models.Model):
+class Layout(BackgroundJob):
     """One map of a space: a place for each picture. The newest that is done serves; the one before is kept."""
 
-    class State(models.TextChoices):
-        QUEUED = "queued"
-        RUNNING = "running"
-        DONE = "done"
-        FAILED = "failed"
-
     space = models.CharField(max_length=40, db_index=True)
-    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
-    stage = models.CharField(max_length=80, blank=True)
-    done = models.PositiveIntegerField(default=0)
-    total = models.PositiveIntegerField(default=0)
-    error = models.TextField(blank=True)
     tries = models.PositiveSmallIntegerField(default=0)
     count = models.PositiveIntegerField(default=0, help_text="Pictures that were laid out together")
     revision = models.PositiveIntegerField(default=0, help_text="Raised with every picture placed or taken away")
@@ -30,11 +19,6 @@ class Layout(models.Model):
     places = models.BinaryField(null=True, help_text="search/map/codec.py, in the order of their slots")
     labels = models.JSONField(default=list, help_text="Names of groups: text, x, y, count, level")
     overview = models.CharField(max_length=100, blank=True, help_text="Storage name of a picture of the whole")
-    requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         ordering = ["-id"]
@@ -47,10 +31,6 @@ class Layout(models.Model):
     def label(self) -> str:
         """The space's name for people."""
         return METHODS[self.space][0] if self.space in METHODS else self.space
-
-    @property
-    def finished(self) -> bool:
-        return self.state in {self.State.DONE, self.State.FAILED}
 
 
 class Point(models.Model):

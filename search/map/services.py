@@ -7,10 +7,11 @@ from functools import partial
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q, QuerySet
 
 from search.exceptions import SearchError, UnknownSpace
 from search.features import backlog, versions
+from search.jobs.background_job import JobClosed, closing
 from search.jobs.queue import send
 from search.locks import alone
 from search.map import build, tiles
@@ -25,7 +26,6 @@ GROWTH = 0.5  # the share of pictures placed later that calls for a new map
 KEPT = 2  # maps that are done: the one that serves, and one for pages that are still open
 MAX_TRIES = 3  # a map that kills its worker must not do so for ever
 PREFERRED = ("semantic", "neural", "color")  # of these the first that there is gets its map by itself
-UNFINISHED = (Layout.State.QUEUED, Layout.State.RUNNING)
 
 
 def mappable() -> list[str]:
@@ -50,7 +50,7 @@ def request_layout(*, space: str, user: User | None = None) -> Layout:
         reason = versions.problem(space) or "Its pictures have no places, only neighbours."
         raise SearchError(f"There can be no map of “{METHODS[space][0]}”. {reason}")
     with transaction.atomic():
-        layout = Layout.objects.filter(space=space, state__in=UNFINISHED).first()
+        layout = Layout.objects.filter(space=space, state__in=Layout.UNFINISHED).first()
         layout = layout or Layout.objects.create(space=space, requested_by=user)
         transaction.on_commit(partial(send, "search.map.tasks.advance", layout.pk))
     return layout
@@ -62,30 +62,55 @@ def lock_of(space: str) -> str:
 
 
 def advance(layout_id: int) -> None:
-    """Make a map, or go on where a killed worker left it. Safe to call at any time, by several at once."""
-    layout = Layout.objects.defer("places").filter(pk=layout_id, state__in=UNFINISHED).first()
+    """Make a map, or go on where a killed worker left it; an error closes it with the reason.
+
+    Safe to call at any time, by several at once.
+    """
+    layout = Layout.objects.defer("places").filter(pk=layout_id, state__in=Layout.UNFINISHED).first()
     if layout is None:
         return
     with alone(lock_of(layout.space)) as free:
         if free and _claimed(layout):
-            build.make(layout)
-            prune(layout.space)
+            with closing(layout):
+                _make(layout)
+
+
+def _make(layout: Layout) -> None:
+    try:
+        build.make(layout)
+    except JobClosed:
+        discard(layout)
+        raise
+    prune(layout.space)
 
 
 def _claimed(layout: Layout) -> bool:
     """Whether it is still to be done; counts the try before the work, so that one that kills counts too."""
-    unfinished = Layout.objects.filter(pk=layout.pk, state__in=UNFINISHED)
     if layout.tries >= MAX_TRIES:
-        unfinished.update(
-            state=Layout.State.FAILED, error=f"Its worker died {MAX_TRIES} times. Is there enough memory?"
-        )
+        layout.fail(f"Its worker died {MAX_TRIES} times. Is there enough memory?")
         return False
-    return bool(unfinished.update(state=Layout.State.RUNNING, tries=F("tries") + 1))
+    return layout.claim(resume=True, tries=F("tries") + 1)
 
 
-def fail(layout_id: int, error: str) -> None:
-    """Close a map that cannot be made; the old one goes on serving."""
-    Layout.objects.filter(pk=layout_id, state__in=UNFINISHED).update(state=Layout.State.FAILED, error=error)
+def cancel(layout: Layout) -> bool:
+    """Stop making a map; False if it has ended already. The map that serves goes on serving."""
+    if not layout.cancel():
+        return False
+    discard_cancelled(layout.space)
+    return True
+
+
+def discard_cancelled(space: str) -> None:
+    """Remove what cancelled maps have left; a worker that is still on one does so itself when it stops."""
+    with alone(lock_of(space)) as free:
+        for layout in _cancelled().filter(space=space) if free else ():
+            discard(layout)
+
+
+def _cancelled() -> QuerySet[Layout]:
+    """Cancelled maps of which something is left."""
+    left = Q(pages__isnull=False) | Q(places__isnull=False) | ~Q(overview="")
+    return Layout.objects.defer("places").filter(left, state=Layout.State.CANCELLED).distinct()
 
 
 def catch_up(space: str) -> None:
@@ -98,8 +123,10 @@ def catch_up(space: str) -> None:
 
 def sweep() -> None:
     """Find what is to be done, and ask for it: maps that stand still or are due, pictures without a place."""
-    for layout_id in Layout.objects.filter(state__in=UNFINISHED).values_list("pk", flat=True):
+    for layout_id in Layout.objects.filter(state__in=Layout.UNFINISHED).values_list("pk", flat=True):
         send("search.map.tasks.advance", layout_id)
+    for space in _cancelled().values_list("space", flat=True):
+        discard_cancelled(space)
     for space in mappable():
         layout = serving(space)
         if layout and (layout.sequence < versions.row_of(space).head or not tiles.complete(layout)):
@@ -111,7 +138,7 @@ def sweep() -> None:
 def due(space: str, layout: Layout | None) -> bool:
     """Whether a space should get a new map by itself: the preferred one its first, any other when much is new."""
     last = Layout.objects.filter(space=space).defer("places").first()
-    if last and (last.state == Layout.State.FAILED or not last.finished):
+    if last and last.state != Layout.State.DONE:
         return False
     if layout is None:
         return space == mappable()[0] and build.count_of(space) >= FEWEST and not backlog.pending(space)
@@ -123,8 +150,14 @@ def prune(space: str) -> None:
     """Remove maps that nobody looks at any more, and what is left of those that failed."""
     done = Layout.objects.filter(space=space, state=Layout.State.DONE).values_list("pk", flat=True)[:KEPT]
     for layout in Layout.objects.defer("places").filter(space=space).exclude(pk__in=list(done)):
-        if layout.state in (Layout.State.DONE, Layout.State.FAILED):
+        if layout.finished:
             remove(layout)
+
+
+def discard(layout: Layout) -> None:
+    """Empty a map that was cancelled: only the row stays, which says so."""
+    tiles.remove_all(layout)
+    Layout.objects.filter(pk=layout.pk).update(places=None, labels=[], overview="")
 
 
 def remove(layout: Layout) -> None:

@@ -9,12 +9,8 @@ from search.map import services
 
 @shared_task
 def advance(layout_id: int) -> None:
-    """Make a map; an error closes it, with the reason."""
-    try:
-        services.advance(layout_id)
-    except Exception as error:
-        services.fail(layout_id, f"{type(error).__name__}: {error}")
-        raise
+    """Make a map."""
+    services.advance(layout_id)
 
 
 @shared_task

@@ -51,7 +51,7 @@ def map_page(request: HttpRequest) -> HttpResponse:
     wanted = form.cleaned_data["space"] if form.is_valid() else ""
     maps = services.mapped()
     shown = next((layout for layout in maps if layout.space == wanted), maps[0] if maps else None)
-    waiting = Layout.objects.defer("places").filter(state__in=services.UNFINISHED).first()
+    waiting = Layout.objects.defer("places").filter(state__in=Layout.UNFINISHED).first()
     context: dict[str, Any] = {"maps": maps, "shown": shown, "waiting": waiting, "scripts": SCRIPTS}
     if shown:
         context["count"] = shown.count + shown.points.filter(slot__gte=shown.count, gone=False).count()

@@ -10,10 +10,9 @@ from django.core.validators import RegexValidator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
 
-from search.admin import ReadOnlyAdmin
 from search.encoders import ENCODERS
+from search.jobs.admin import BackgroundJobAdmin
 from search.model_registry import install, registry
 from search.model_registry.models import Fetch
 
@@ -40,18 +39,13 @@ class FetchForm(forms.ModelForm[Fetch]):
 
 
 @admin.register(Fetch)
-class FetchAdmin(ReadOnlyAdmin):
-    """Encoders on this machine, and those that were fetched; bars move while the page is open."""
+class FetchAdmin(BackgroundJobAdmin):
+    """Encoders on this machine, and those that were fetched."""
 
     form = FetchForm
     list_display = ("name", "progress", "requested_by", "created_at")
-    list_select_related = ("requested_by",)
     readonly_fields = ("progress", "error", "requested_by", "created_at", "updated_at")
     change_list_template = "admin/fetching/fetch/change_list.html"
-
-    class Media:
-        js = ("admin-progress.js",)
-        css = {"all": ["admin-extra.css"]}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("fetching.add_fetch"))
@@ -69,9 +63,8 @@ class FetchAdmin(ReadOnlyAdmin):
     def state(self, request: HttpRequest, pk: int) -> HttpResponse:
         """What static/admin-progress.js asks for."""
         fetch = get_object_or_404(Fetch, pk=pk)
-        state = "failed" if fetch.lost else fetch.state
-        done, total = fetch.steps
-        return JsonResponse({"state": state, "stage": fetch.stage, "done": done, "total": total})
+        state = Fetch.State.FAILED if fetch.lost else fetch.state
+        return JsonResponse({"state": state, "stage": fetch.stage, "done": fetch.done, "total": fetch.total})
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         here = registry.shelved()
@@ -93,14 +86,5 @@ class FetchAdmin(ReadOnlyAdmin):
         messages.success(request, f"The worker fetches {obj}.")
         return HttpResponseRedirect(reverse("admin:fetching_fetch_changelist"))
 
-    @admin.display(ordering="state")
-    def progress(self, fetch: Fetch) -> str:
-        if fetch.lost:
-            return "lost: its worker ended; fetch it again"
-        if fetch.finished:
-            said = fetch.error.splitlines()[-1] if fetch.error else ""
-            return f"{fetch.state}: {said}" if said else fetch.state
-        url = reverse("admin:fetching_fetch_state", args=[fetch.pk])
-        done, total = fetch.steps
-        bar = '<span class="job" data-url="{}"><progress value="{}" max="{}"></progress> <span>{}</span></span>'
-        return format_html(bar, url, done, total or 1, ": ".join(filter(None, [fetch.state, fetch.stage])))
+    def progress_url(self, fetch: Fetch) -> str:
+        return "" if fetch.lost else reverse("admin:fetching_fetch_state", args=[fetch.pk])

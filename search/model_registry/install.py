@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 import selectors
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import IO
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.utils import timezone
 
+from search.jobs.background_job import JobClosed, closing
 from search.jobs.queue import send
 from search.model_registry.models import Fetch
 
-BEAT = 5.0  # seconds between two signs of life
-KEPT_LINES = 20  # of the output, for the error
+BEAT = 1.0  # seconds after which a silent process is looked after: so soon a cancelled one stops
+GRACE = 30.0  # seconds for a cancelled one to end by itself
+ERROR_LINES = 20  # of the output, for the error
+STEPS = re.compile(r": (\d+) of (\d+)$")  # as fetch_models writes them where it has no terminal
 
 
 def start(*, name: str, user: User | None = None) -> Fetch:
@@ -30,36 +34,57 @@ def start(*, name: str, user: User | None = None) -> Fetch:
 
 
 def run(fetch_id: int) -> None:
-    """Fetch it, unless somebody else does or did."""
-    if not Fetch.objects.filter(pk=fetch_id, state=Fetch.State.QUEUED).update(
-        state=Fetch.State.RUNNING, updated_at=timezone.now()
-    ):
+    """Install it, unless another worker does or did; an error closes it with the reason."""
+    fetch = Fetch.objects.filter(pk=fetch_id).first()
+    if fetch is None or not fetch.claim():
         return
-    lines: list[str] = []
-    with subprocess.Popen(  # noqa: S603
-        command(Fetch.objects.values_list("name", flat=True).get(pk=fetch_id)),
+    with closing(fetch), _started(fetch.name) as process:
+        try:
+            written = _followed(fetch, process)
+        except JobClosed:
+            _stop(process)
+            raise
+        if process.wait():
+            fetch.fail("\n".join(written) or f"Ended with {process.returncode}.")
+        else:
+            fetch.finish(stage=fetch.stage)
+
+
+def _started(name: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command(name),
         cwd=settings.BASE_DIR,
         env=os.environ | {"IMAGESITE_DATA": str(settings.DATA), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
-    ) as process:
-        for line in _lines(process):
-            lines = [*lines, line][-KEPT_LINES:] if line else lines
-            _note(fetch_id, stage=(lines or [""])[-1][:200])
-    if process.returncode:
-        _note(fetch_id, state=Fetch.State.FAILED, error="\n".join(lines) or f"Ended with {process.returncode}.")
-    else:
-        _note(fetch_id, state=Fetch.State.DONE)
+    )
+
+
+def _followed(fetch: Fetch, process: subprocess.Popen[bytes]) -> Sequence[str]:
+    """Note each line as it comes; returns the last lines when the process has closed its output. Raises JobClosed."""
+    last: deque[str] = deque(maxlen=ERROR_LINES)
+    for line in _lines(process):
+        if line:
+            last.append(line)
+        steps = STEPS.search(line)
+        done, total = map(int, steps.groups()) if steps else (fetch.done, fetch.total)
+        fetch.note(stage=(line or fetch.stage)[:200], done=done, total=total)
+    return last
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End it as the command ends when interrupted: it removes its unfinished folder. Killed if it does not end."""
+    process.terminate()
+    try:
+        process.communicate(timeout=GRACE)  # reads on, for a full pipe would hold the process
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def command(*names: str) -> list[str]:
     """The command line; a name that begins with a dash is no option."""
     return [sys.executable, str(settings.BASE_DIR / "manage.py"), "fetch_models", "--no-color", "--", *names]
-
-
-def _note(fetch_id: int, **changed: object) -> None:
-    Fetch.objects.filter(pk=fetch_id).update(updated_at=timezone.now(), **changed)
 
 
 def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:

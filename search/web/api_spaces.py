@@ -114,3 +114,15 @@ class OneJob(APIView):
     def get(self, request: Request, pk: int) -> Response:
         """How far a job is."""
         return Response(JobAnswer(get_object_or_404(Job, pk=pk), context={"request": request}).data)
+
+
+class CancelJob(APIView):
+    permission_classes = (IsAdminUser,)
+
+    @extend_schema(operation_id="jobs_cancel", request=None, responses={200: JobAnswer, **errors(401, 403, 404, 409)})
+    def post(self, request: Request, pk: int) -> Response:
+        """Stop a job. Pictures that lack a feature get it all the same, and what is stored goes on answering."""
+        job = get_object_or_404(Job, pk=pk)
+        if not reindexing.cancel(job):
+            raise Refused("This job has ended already.", code="job_ended", status=409)
+        return Response(JobAnswer(job, context={"request": request}).data)

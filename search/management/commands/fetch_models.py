@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -40,9 +41,11 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         logging.disable(logging.INFO)  # open_clip and the exporter tell of every step
+        before = signal.signal(signal.SIGTERM, _interrupted)
         try:
             self.run(**options)
         finally:
+            signal.signal(signal.SIGTERM, before)
             logging.disable(logging.NOTSET)
 
     def run(self, *, names: list[str], checkpoint: Path | None, again: bool, **options: Any) -> None:
@@ -106,6 +109,11 @@ class Command(BaseCommand):
         for name, (label, _) in ENCODERS.items():
             if folder_name(name) not in here:
                 self.stdout.write(f"  {name}  {label}")
+
+
+def _interrupted(*_: object) -> None:
+    """Whoever cancels an install sends SIGTERM: as an exception, it lets what is half made be removed."""
+    raise SystemExit("Cancelled.")
 
 
 def _plain(name: str) -> str:
