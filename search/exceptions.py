@@ -19,3 +19,7 @@ class SpaceUnavailable(SearchError):
 
 class SnapshotDamaged(SearchError):
     """A snapshot folder is missing, incomplete, of another format, or fails its checksum."""
+
+
+class JobClosed(Exception):
+    """A background job was cancelled, or ended by another process: whoever works on it stops and cleans up."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from typing import NamedTuple
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F
+from django.db.models.expressions import Combinable
+from django.utils import timezone
 
-from search.jobs.background_job import BackgroundJob
+from search.exceptions import JobClosed
 
 
 class Moment(NamedTuple):
@@ -167,6 +171,84 @@ class SelfCheck(models.Model):
 
     def __str__(self) -> str:
         return f"Check of {self.space_id}"
+
+
+class BackgroundJob(models.Model):
+    """Work that outlives a request: reindexing, laying out a map, installing a model. jobs/progress.py goes through it.
+
+    A worker claims a job by an UPDATE that only one process can win, writes its progress to the row, and learns from
+    the same UPDATE that it is to stop. So cancelling needs no message to the worker and outlives the death of either.
+    ``done`` of ``total`` steps of ``stage`` are finished; 0 of 0 where unknown.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    UNFINISHED = (State.QUEUED, State.RUNNING)
+
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
+    stage = models.CharField(max_length=80, blank=True)
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def finished(self) -> bool:
+        """Whether nobody works on it any more, for whatever reason."""
+        return self.state not in self.UNFINISHED
+
+    @property
+    def summary(self) -> str:
+        """State and stage of an unfinished job, state and the last line of the error of a finished one."""
+        details = self.error.splitlines()[-1:] if self.finished else [self.stage]
+        return ": ".join(filter(None, [self.state, *details]))
+
+    def claim(self, *, resume: bool = False, **changes: object) -> bool:
+        """Whether this process may work on it: of several that ask at once, one gets True.
+
+        ``resume`` also takes a running job, for a caller that holds a lock and so knows that its worker is dead.
+        """
+        claimable = self.UNFINISHED if resume else (self.State.QUEUED,)
+        return self._update(claimable, state=self.State.RUNNING, **changes)
+
+    def note(self, **changes: object) -> None:
+        """Write down how far it is. Raises JobClosed if it has ended meanwhile."""
+        if not self._update(self.UNFINISHED, **changes):
+            raise JobClosed(str(self))
+
+    def finish(self, stage: str = "") -> None:
+        """Raises JobClosed if it has ended meanwhile, so that a cancelled job never counts as done."""
+        self.note(state=self.State.DONE, stage=stage, error="")
+
+    def fail(self, error: str) -> bool:
+        """Close it with a reason; False if it has ended already."""
+        return self._update(self.UNFINISHED, state=self.State.FAILED, error=error)
+
+    def cancel(self) -> bool:
+        """Close it on request; False if it has ended already. A worker on it stops at its next note."""
+        return self._update(self.UNFINISHED, state=self.State.CANCELLED, stage="")
+
+    def _update(self, states: Iterable[str], **changes: object) -> bool:
+        """One conditional UPDATE; also writes the changes to this instance if the row changed."""
+        rows = type(self)._default_manager.filter(pk=self.pk, state__in=list(states))
+        if not rows.update(updated_at=timezone.now(), **changes):
+            return False
+        for name, value in changes.items():
+            if not isinstance(value, Combinable):
+                setattr(self, name, value)
+        return True
 
 
 class Job(BackgroundJob):

@@ -9,7 +9,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 
-from search.jobs.background_job import BackgroundJob
+from search.models import BackgroundJob
 
 AnyJob = TypeVar("AnyJob", bound=BackgroundJob)
 

@@ -17,9 +17,9 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from search.exceptions import SpaceUnavailable
+from search.exceptions import JobClosed, SpaceUnavailable
 from search.features import backlog, versions
-from search.jobs.background_job import JobClosed, StopWhenClosed, closing
+from search.jobs.progress import StopWhenClosed, closing
 from search.jobs.queue import send
 from search.methods import METHODS, spaces_of
 from search.models import Extraction, Job

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from search.collection import existing, images
 from search.features import backlog, changelog, store, versions
-from search.jobs.background_job import JobProgress
+from search.jobs.progress import JobProgress
 from search.map import cluster_labels, poster, tiles
 from search.map.codec import RECORD, About, Records, records, unpack
 from search.map.layout import NEIGHBOURS, STEPS, Places, Rows, lay_out, morton_order, place, principal_axes

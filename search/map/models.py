@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
-from search.jobs.background_job import BackgroundJob
 from search.methods import METHODS
+from search.models import BackgroundJob
 
 
 class Layout(BackgroundJob):

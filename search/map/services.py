@@ -9,9 +9,9 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
-from search.exceptions import SearchError, UnknownSpace
+from search.exceptions import JobClosed, SearchError, UnknownSpace
 from search.features import backlog, versions
-from search.jobs.background_job import JobClosed, closing
+from search.jobs.progress import closing
 from search.jobs.queue import send
 from search.locks import alone
 from search.map import build, tiles

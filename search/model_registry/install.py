@@ -16,7 +16,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from search.jobs.background_job import JobClosed, closing
+from search.exceptions import JobClosed
+from search.jobs.progress import closing
 from search.jobs.queue import send
 from search.model_registry.models import Fetch
 

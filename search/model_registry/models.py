@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.db import models
 from django.utils import timezone
 
-from search.jobs.background_job import BackgroundJob
+from search.models import BackgroundJob
 
 SILENT = timedelta(minutes=2)  # an install whose worker lives notes something far more often
 

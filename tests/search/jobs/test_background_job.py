@@ -10,11 +10,12 @@ from django.db import OperationalError
 from django.db.models import F
 from django.test import Client
 
-from search.jobs import background_job
-from search.jobs.background_job import BackgroundJob, JobClosed, JobProgress, closing
+from search.exceptions import JobClosed
+from search.jobs import progress
+from search.jobs.progress import JobProgress, closing
 from search.map.models import Layout
 from search.model_registry.models import Fetch
-from search.models import Job
+from search.models import BackgroundJob, Job
 
 pytestmark = pytest.mark.django_db
 
@@ -59,7 +60,7 @@ def test_a_worker_that_holds_a_lock_resumes_what_a_dead_one_has_left(job: Backgr
 
 
 def test_progress_is_written_to_the_row(job: BackgroundJob, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background_job, "NOTE_SECONDS", 0)
+    monkeypatch.setattr(progress, "NOTE_SECONDS", 0)
     job.claim()
     noted = [(stored(job).stage, stored(job).done) for _ in JobProgress(job)("abc", 3, "drawing")]
     assert noted == [("drawing", 0), ("drawing", 1), ("drawing", 2)]
@@ -87,7 +88,7 @@ def test_a_cancelled_job_stops_at_its_next_note_and_is_never_done(job: Backgroun
 
 
 def test_a_loop_ends_when_its_job_is_cancelled(job: BackgroundJob, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background_job, "NOTE_SECONDS", 0)
+    monkeypatch.setattr(progress, "NOTE_SECONDS", 0)
     worker, steps = stored(job), []
 
     def work() -> Iterator[int]:
