@@ -10,6 +10,8 @@ from uuid import uuid4
 from kombu.transport import filesystem
 from kombu.utils.json import dumps
 
+PAUSE = 0.5  # seconds
+
 
 class Channel(filesystem.Channel):
     """Kombu's opens a message and then writes it; a reader that comes between takes an empty one and dies."""
@@ -35,5 +37,12 @@ class Transport(filesystem.Transport):
     polling_interval = 0.02
 
     def drain_events(self, connection: Any, timeout: float | None = None, **_: Any) -> None:
-        """Not for longer than half a second: between two calls the worker sees that it is to stop."""
-        super().drain_events(connection, timeout=timeout and min(timeout, 0.5))
+        """Deliver one message, or return without one after ``PAUSE``. Raises TimeoutError after ``timeout`` seconds.
+
+        A worker asks again and again, with two seconds each time, and sees only in between that it is to stop.
+        """
+        try:
+            super().drain_events(connection, timeout=timeout and min(timeout, PAUSE))
+        except TimeoutError:
+            if timeout is None or timeout <= PAUSE:
+                raise

@@ -24,7 +24,6 @@ from tests.support.waiting import wait_until
 
 THREADS = 2
 CUT = 20.0  # seconds
-BOUND = 90.0  # seconds for a recovery, before the cluster is taken for broken
 
 
 STARTED = time.monotonic()
@@ -48,14 +47,14 @@ class Trial:
         self.seen: dict[str, Any] = {}
 
     def run(self) -> dict[str, Any]:
-        wait_until(self.all_ready, 120, "both web machines ready")
+        wait_until(self.all_ready, "both web machines ready")
         say("both web machines are ready")
         for hurt in (self.calm, self.killed_worker, self.forgetful_redis, self.cut_off, self.restarted_database):
             with self.phase(hurt.__name__):
                 hurt()
         self.visitors.end()
         say("the visitors have gone")
-        wait_until(lambda: self.settled(), BOUND, "the end of all work")
+        wait_until(lambda: self.settled(), "the end of all work")
         say("all work is done")
         wrong = audit(self.visitors, self.cluster.postgres.url)
         return {
@@ -74,7 +73,7 @@ class Trial:
         say(name)
         yield
         mended = time.monotonic()
-        wait_until(self.works, BOUND, f"recovery from {name}")
+        wait_until(self.works, f"recovery from {name}")
         self.recovered[name] = round(time.monotonic() - mended, 1)
         say(f"{name}: recovered in {self.recovered[name]} s")
 
@@ -134,7 +133,7 @@ class Trial:
             return ranks(answers[-1], key) == FIRST
 
         try:
-            wait_until(first, BOUND, f"a first rank of {key}") if key else None
+            wait_until(first, f"a first rank of {key}") if key else None
         except TimeoutError:
             say(f"{host} answers for {key}: {answers[-1]}")
             raise

@@ -145,7 +145,7 @@ def test_a_stopped_import_tells_how_far_it_came_and_goes_on_later(tmp_path):
     command = [sys.executable, "manage.py", "import_images", str(tmp_path / "pictures")]
     stopped = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     originals = tmp_path / "data" / "media" / "originals"
-    wait_until(lambda: originals.exists() and len(list(originals.iterdir())) > 5, 60, "first pictures")
+    wait_until(lambda: originals.exists() and len(list(originals.iterdir())) > 5, "first pictures")
     stopped.send_signal(signal.SIGINT)
     said = stopped.communicate(timeout=60)[0]
     assert stopped.returncode == 130, said

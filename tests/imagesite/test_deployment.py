@@ -93,7 +93,7 @@ def test_visitors_may_read_pictures_of_the_bucket_but_not_list_or_change_them() 
         assert status(f"{server.url}/pictures/originals/a.jpg") == 403
         policy = COMPOSE["services"]["bucket"]["environment"]["READERS"]
         server.client().put_bucket_policy(Bucket="pictures", Policy=policy)
-        wait_until(lambda: status(f"{server.url}/pictures/originals/a.jpg") == 200, 20, "the policy")
+        wait_until(lambda: status(f"{server.url}/pictures/originals/a.jpg") == 200, "the policy")
         assert status(f"{server.url}/pictures/?list-type=2") == 403
         assert status(f"{server.url}/pictures/b.jpg", "PUT") == 403
         assert status(f"{server.url}/pictures/originals/a.jpg", "DELETE") == 403

@@ -65,10 +65,10 @@ def test_nothing_is_lost_when_workers_are_killed_in_the_middle(site: Site, pictu
     peer = site.peer()
     added = [peer("add", path) for path in pictures]
     worker = site.worker()
-    wait_until(lambda: peer("count") > 0, 60, "the first feature")
+    wait_until(lambda: peer("count") > 0, "the first feature")
     kill(worker)
     assert peer("pending") > 0, "the worker was killed too late for this test to mean anything"
     site.worker()
-    wait_until(lambda: peer("pending") == 0, 60, "all features after the restart")
+    wait_until(lambda: peer("pending") == 0, "all features after the restart")
     for image_id, path in zip(added, pictures, strict=True):
         assert {ids[0] for ids in peer("find", path).values()} == {image_id}

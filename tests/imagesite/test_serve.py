@@ -55,7 +55,7 @@ class Site:
         return False
 
     def wait_until_up(self) -> None:
-        wait_until(lambda: "The site is at" in self.said or self.process.poll() is not None, 240, "start of the site")
+        wait_until(lambda: "The site is at" in self.said or self.process.poll() is not None, "start of the site")
         assert "The site is at" in self.said, self.said
 
     def members(self) -> dict[int, str]:
@@ -124,7 +124,7 @@ def test_it_needs_no_terminal_and_ctrl_c_ends_every_process_without_a_traceback(
     assert asked == sorted(asked), "each process told of itself alone"
     assert asked[-1] >= 11
     assert site.said.count("]: GET /metrics 200, ") == 12
-    wait_until(lambda: re.search(r"]: Task search\.tasks\.\w+\[.*] succeeded in ", site.said), 60, "a task in the log")
+    wait_until(lambda: re.search(r"]: Task search\.tasks\.\w+\[.*] succeeded in ", site.said), "a task in the log")
     os.killpg(site.process.pid, signal.SIGINT)
     assert site.process.wait(timeout=30) == 0
     assert site.members() == {}
@@ -138,9 +138,9 @@ def test_what_is_killed_is_started_again_and_leaves_no_orphans(start, program):
     before, first = set(site.members()), site.child(program)
     family = {pid for pid in before if f"-m {program} " in site.members().get(pid, "")}
     os.kill(first, signal.SIGKILL)
-    wait_until(lambda: site.child(program) not in (0, first), 30, f"restart of {program}")
-    wait_until(lambda: not family & set(site.members()), 30, "end of its old processes")
-    wait_until(site.answers, 30, "an answer")
+    wait_until(lambda: site.child(program) not in (0, first), f"restart of {program}")
+    wait_until(lambda: not family & set(site.members()), "end of its old processes")
+    wait_until(site.answers, "an answer")
 
 
 def test_workers_give_way_to_the_web_server(start):
@@ -154,7 +154,7 @@ def test_workers_give_way_to_the_web_server(start):
         return []
 
     polite = min(19, max(politeness("gunicorn")) + 15)
-    wait_until(lambda: max(politeness("celery"), default=0) >= polite, 60, "polite workers")
+    wait_until(lambda: max(politeness("celery"), default=0) >= polite, "polite workers")
 
 
 def test_its_children_end_when_it_is_killed_itself(start):
@@ -162,7 +162,7 @@ def test_its_children_end_when_it_is_killed_itself(start):
     site.wait_until_up()
     os.kill(site.process.pid, signal.SIGKILL)
     site.process.wait()
-    wait_until(lambda: not site.members(), 30, "end of the children")
+    wait_until(lambda: not site.members(), "end of the children")
 
 
 def test_a_port_in_use_is_one_line(start):

@@ -71,7 +71,7 @@ class MilvusServer:
                 stdout=output,
                 stderr=output,
             )
-        wait_until(self._healthy, 60, "Milvus")
+        wait_until(self._healthy, "Milvus")
         self._try()
 
     @contextmanager

@@ -41,7 +41,7 @@ class S3Server:
         self.port = 0
         self.process = self._started()
         try:
-            wait_until(self._answers, 60, "S3")
+            wait_until(self._answers, "S3")
         except BaseException:
             self.stop()
             raise

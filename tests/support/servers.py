@@ -56,7 +56,7 @@ class Redis:
         options = ["--port", str(self.port), "--save", "", "--bind", self.place.address, "--protected-mode", "no"]
         command = [*self.place.inside, str(find_program("redis-server")), *options]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        wait_until(self._answers, 20, "Redis")
+        wait_until(self._answers, "Redis")
 
     def _answers(self) -> bool:
         with socket.socket() as probe:
@@ -85,7 +85,7 @@ class Postgres:
     def start(self) -> None:
         options = ["-D", str(self.data), "-p", str(self.port), "-k", str(self.folder), "-h", self.place.address]
         self.process = self._run("postgres", *options)
-        wait_until(self._answers, 30, "PostgreSQL")
+        wait_until(self._answers, "PostgreSQL")
 
     def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         as_user = f"--reuid={self.user.pw_uid} --regid={self.user.pw_gid} --clear-groups".split()

@@ -94,7 +94,7 @@ def test_an_import_that_was_killed_goes_on_where_it_was(site: str, tmp_path: Pat
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
     command = [sys.executable, "manage.py", "import_images", str(tmp_path / "set.tar"), str(tmp_path / "urls.txt")]
     killed = subprocess.Popen(command, cwd=ROOT, env=environment)
-    wait_until(lambda: len(Handler.asked) >= AHEAD + 5 or killed.poll() is not None, 60, "first pictures from afar")
+    wait_until(lambda: len(Handler.asked) >= AHEAD + 5 or killed.poll() is not None, "first pictures from afar")
     killed.send_signal(signal.SIGKILL)
     assert killed.wait() == -signal.SIGKILL, "the import ended too early for this test to mean anything"
     rest = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout

@@ -71,7 +71,7 @@ def test_half_as_many_as_there_are_slots_may_wait_for_one() -> None:
     with ThreadPoolExecutor(10) as pool:
         for i in range(10):
             pool.submit(work, i)
-        wait_until(lambda: came["refused"] == 5, 30, "the refusal of who came when three were in and two waited")
+        wait_until(lambda: came["refused"] == 5, "the refusal of who came when three were in and two waited")
         over.set()
     assert came == {"in": 5, "refused": 5}
 
@@ -190,7 +190,7 @@ class Site:
         )
         self.token = done.stdout.split()[-1]
         self.process = subprocess.Popen(web_command("127.0.0.1", self.port, 2), cwd=ROOT, env=self.environment)
-        wait_until(lambda: answers("127.0.0.1", self.port), 60, "the web server")
+        wait_until(lambda: answers("127.0.0.1", self.port), "the web server")
 
     def ask(self, method: str, address: str, body: bytes = b"", **headers: str) -> tuple[int, dict[str, str], bytes]:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=120)

@@ -239,7 +239,7 @@ def test_a_server_that_is_killed_costs_answers_but_no_picture(own_server: Milvus
     assert "does not answer" in job.error
     assert not build.behind("local")
     own_server.start()
-    wait_until(answers, 60, "Milvus' recovery")
+    wait_until(answers, "Milvus' recovery")
     assert [found(seed) for seed in (0, 1, 2, 3, 9)] == [[], [], [ids[2]], [ids[3]], [new]]
     tasks.advance_job(job.pk)
     job.refresh_from_db()

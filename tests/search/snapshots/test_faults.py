@@ -196,7 +196,7 @@ def test_a_snapshotter_that_hangs_blocks_the_next_one_only_until_it_is_dead(site
     peer = site.peer()
     peer("extract", peer("add", pictures[0]))
     hanging = site.start("tests.support.crashing", "phash", "hang")
-    wait_until(lambda: stopped(hanging), 60, "the stop in the middle of a build")
+    wait_until(lambda: stopped(hanging), "the stop in the middle of a build")
     assert peer("build", "phash") is None
     kill(hanging)
     assert peer("build", "phash") == 2
@@ -211,7 +211,7 @@ def test_of_two_machines_that_share_a_database_one_builds(tmp_path: Path, pictur
         peer = other.peer()
         peer("extract", peer("add", pictures[0]))
         hanging = one.start("tests.support.crashing", "phash", "hang")
-        wait_until(lambda: stopped(hanging), 60, "the stop in the middle of a build")
+        wait_until(lambda: stopped(hanging), "the stop in the middle of a build")
         assert peer("build", "phash") is None
         assert peer("build", "color") == 2
         kill(hanging)

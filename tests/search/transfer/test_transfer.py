@@ -140,7 +140,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 def killed(site: Site, ready: Any, *command: str) -> None:
     process = subprocess.Popen([sys.executable, "manage.py", *command], cwd=ROOT, env=site.environment)
-    wait_until(lambda: ready() or process.poll() is not None, 60, "the middle of it")
+    wait_until(lambda: ready() or process.poll() is not None, "the middle of it")
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "it ended too early for this test to mean anything"
 
