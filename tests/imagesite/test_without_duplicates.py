@@ -29,4 +29,4 @@ def test_the_site_answers_and_the_trash_empties_itself(site: Site, tmp_path: Pat
     assert {path: peer("status", path) for path in pages} == dict.fromkeys(pages, 200)
     assert peer("status", "/duplicates/") == peer("status", "/api/duplicates/") == 404
     site.worker()
-    wait_until(lambda: peer("stored") == 1, 120, "emptying the trash")
+    wait_until(lambda: peer("stored") == 1, "emptying the trash")
