@@ -19,6 +19,7 @@ from imagesite.celery import app
 from search.exceptions import SpaceUnavailable
 from search.methods import METHODS
 from search.retrieval.live import live
+from search.snapshots.shared import reach
 
 BROKER_PATIENCE = 1  # second
 
@@ -74,7 +75,7 @@ def spaces() -> dict[str, str]:
     for space in METHODS:
         try:
             view = live(space).view()
-            view.index.reach()
+            reach(view.index)
             found[space] = view.problem
         except SpaceUnavailable as error:
             found[space] = str(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from search.exceptions import UnknownSpace
-from search.indexes.base import Index
+from search.indexes.base import Index, TrainedIndex
 
 INDEXES: dict[str, tuple[str, str]] = {
     "brute": ("Exact scan", "search.indexes.brute.BruteIndex"),
@@ -24,3 +24,13 @@ def index_class(name: str) -> type[Index]:
     module, _, attribute = INDEXES[name][1].rpartition(".")
     found: type[Index] = getattr(import_module(module), attribute)
     return found
+
+
+def new_tail(index: Index) -> Index:
+    """An empty index for the changes after ``index`` was saved: an exact scan, or one with the same training.
+
+    Cheap to copy and to grow row by row.
+    """
+    if isinstance(index, TrainedIndex):
+        return index.empty_copy()
+    return index_class("brute")(index.metric, index.dimension)

@@ -1,10 +1,9 @@
-"""The contract of an index; the suite in tests/search/indexes/test_contract.py holds every index to it."""
+"""The contract of an index; tests/search/indexes/test_contract.py holds every index to it."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from copy import deepcopy
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -16,12 +15,11 @@ class Index(ABC):
 
     Features are 2-D: ``(n, dimension)``, in the metric's dtype (see metrics.py); a query is one row.
     An index is changed by one thread at a time; a loaded index may be searched by many.
+    ``exact``: whether every answer is the true one. ``copy.deepcopy`` gives an index that is changed independently.
     """
 
     metrics: ClassVar[frozenset[str]]
     exact: ClassVar[bool]
-    shared: ClassVar[bool] = False  # rows are on a server: they may run ahead of what was saved, and keys are many
-    about: tuple[str, str] = ("", "")  # space and version, for the names of what is kept elsewhere
 
     def __init__(self, metric: str, dimension: int) -> None:
         self.metric = metric
@@ -39,30 +37,12 @@ class Index(ABC):
     def search(self, feature: Features, k: int, allowed: Keys | None = None) -> Matches:
         """The ``min(k, len(self))`` nearest rows to one feature of shape ``(dimension,)``.
 
-        With ``allowed``, unique ascending keys, only those of them that are here are answers.
+        With ``allowed``, unique ascending keys, only rows with these keys are answers.
         """
 
     @abstractmethod
     def within(self, feature: Features, radius: float) -> Matches:
         """All rows at distance <= ``radius``."""
-
-    def beside(self) -> Index:
-        """An empty index for what came after this one was saved; small, and grown row by row."""
-        from search.indexes.brute import BruteIndex
-
-        return BruteIndex(self.metric, self.dimension)
-
-    def copy(self) -> Self:
-        """The same rows, to be changed apart from these."""
-        return deepcopy(self)
-
-    def outgrown(self, count: int) -> bool:
-        """Whether an index of so many rows had better begin anew, with what it can learn from them."""
-        return False
-
-    def train(self, features: Features) -> None:
-        """Learn from a sample of the rows to come; called while the index is empty."""
-        return
 
     @abstractmethod
     def keys(self) -> Keys:
@@ -77,22 +57,48 @@ class Index(ABC):
     def load(cls, folder: Path, metric: str, dimension: int) -> Self:
         """Read what ``save`` wrote. Raises ``SnapshotDamaged`` (search/exceptions.py) if it cannot be read."""
 
-    @classmethod
-    def keep_only(cls, space: str, folders: Iterable[Path]) -> None:
-        """Drop what a shared index keeps of a space elsewhere, but for what these folders name."""
-        return
-
-    def reach(self) -> None:
-        """Raises SpaceUnavailable if a server that this index lives in does not answer, or has lost it."""
-        return
-
-    def note(self, text: str) -> None:
-        """Keep a word with the rows of a shared index, for all who load it, before they change."""
-        return
-
-    def noted(self) -> str:
-        """The last note."""
-        return ""
-
     @abstractmethod
     def __len__(self) -> int: ...
+
+
+class TrainedIndex(Index):
+    """An index that learns from a sample of its rows before the first of them is added."""
+
+    @abstractmethod
+    def train(self, features: Features) -> None:
+        """Learn from a sample of the rows to come. Raises ``ValueError`` if the index is not empty."""
+
+    @abstractmethod
+    def outgrown(self, count: int) -> bool:
+        """Whether an index of ``count`` rows should be built anew, trained on a sample of them."""
+
+    @abstractmethod
+    def empty_copy(self) -> Self:
+        """An empty index with the same training."""
+
+
+class SharedIndex(Index):
+    """An index whose rows are on a server that all processes share.
+
+    The rows may be ahead of what was saved, and ``keys`` reads all of them from the server. Everything raises
+    SpaceUnavailable while the server does not answer. ``owner`` is the space and version that rows are named by.
+    """
+
+    owner: tuple[str, str] = ("", "")
+
+    @classmethod
+    @abstractmethod
+    def keep_only(cls, space: str, folders: Iterable[Path]) -> None:
+        """Delete the rows of a space from the server, except those that these saved folders refer to."""
+
+    @abstractmethod
+    def reach(self) -> None:
+        """Raises SpaceUnavailable if the server does not answer, or has lost the rows."""
+
+    @abstractmethod
+    def note(self, text: str) -> None:
+        """Store a text with the rows, for every process that loads them; called before the rows change."""
+
+    @abstractmethod
+    def noted(self) -> str:
+        """The last text stored by ``note``; "" if there is none."""

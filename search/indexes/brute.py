@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -77,7 +77,8 @@ class BruteIndex(Index):
         index._slots = {key: slot for slot, key in enumerate(keys.tolist())}
         return index
 
-    def copy(self) -> Self:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        # Copied with every change of a tail; item by item it takes five times as long.
         twin = type(self)(self.metric, self.dimension)
         twin._keys, twin._rows, twin._slots = self._keys.copy(), self._rows.copy(), self._slots.copy()
         return twin

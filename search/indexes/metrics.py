@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from search.kernels.hamming import distances
+from search.keypoints.codec import ORB, SIFT
+from search.keypoints.scoring import distances_by_votes
 from search.types import Features, Keys
 
 CHUNK = 1024
@@ -41,30 +44,11 @@ def euclidean(query: Rows, rows: Rows) -> Distances:
     return np.sqrt(squares)
 
 
-def votes(query: Rows, rows: Rows) -> Distances:
-    """By the shipped vocabulary of visual words; see inverted.py."""
-    return _voted("votes", query, rows)
-
-
-def votes_orb(query: Rows, rows: Rows) -> Distances:
-    """The same among ORB keypoints."""
-    return _voted("votes-orb", query, rows)
-
-
-def _voted(metric: str, query: Rows, rows: Rows) -> Distances:
-    from search.indexes.inverted.index import InvertedIndex
-
-    index = InvertedIndex(metric, rows.shape[1])
-    index.add(np.arange(len(rows)), rows)
-    found = index.within(query, 1)
-    return found.distances[np.argsort(found.keys)]
-
-
 METRICS: dict[str, Metric] = {
     "hamming": Metric(np.uint64, hamming),
     "euclidean": Metric(np.float32, euclidean),
-    "votes": Metric(np.uint8, votes),
-    "votes-orb": Metric(np.uint8, votes_orb),
+    "votes": Metric(np.uint8, partial(distances_by_votes, SIFT)),
+    "votes-orb": Metric(np.uint8, partial(distances_by_votes, ORB)),
 }
 
 

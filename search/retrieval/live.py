@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -18,11 +19,13 @@ from numpy.typing import NDArray
 from search.exceptions import SpaceUnavailable
 from search.features import versions
 from search.features.changelog import apply, changes, follows
+from search.indexes import new_tail
 from search.indexes.base import Index
 from search.methods.base import Method
 from search.models import Moment, Space
 from search.snapshots import build
 from search.snapshots.retention import drop_here
+from search.snapshots.shared import is_shared
 from search.types import Features, Keys, Matches
 
 log = logging.getLogger(__name__)
@@ -55,7 +58,7 @@ class View:
 
     def keys(self) -> Keys:
         """Keys of all that can be found, ascending."""
-        keys = self.index.keys() if self.index.shared else self.index_keys
+        keys = self.index.keys() if is_shared(self.index) else self.index_keys
         return np.union1d(keys[~present(keys, self.hidden)], self.tail.keys())
 
     def _from_index(self, feature: Features, k: int, allowed: Keys | None) -> Matches:
@@ -114,8 +117,8 @@ class LiveSpace:
         return View(
             method=method,
             index=index,
-            index_keys=np.empty(0, np.int64) if index.shared else index.keys(),
-            tail=index.beside(),
+            index_keys=np.empty(0, np.int64) if is_shared(index) else index.keys(),
+            tail=new_tail(index),
             hidden=np.empty(0, np.int64),
             moment=snapshot.moment if snapshot else Moment(),
             snapshot_id=row.snapshot_id,
@@ -150,13 +153,13 @@ def _caught_up(space: str, view: View, now: Moment) -> View:
     """The view with all changes up to ``now`` in its tail."""
     if now == view.moment:
         return view
-    tail = view.tail.copy()
+    tail = deepcopy(view.tail)
     changed: list[int] = []
     for chunk in changes(space, view.method.version, view.moment.sequence):
         apply(tail, space, view.method, chunk)
         changed.extend(key for key, _ in chunk)
     keys = np.array(changed, np.int64)
-    outdated = np.union1d(view.hidden, keys if view.index.shared else keys[present(keys, view.index_keys)])
+    outdated = np.union1d(view.hidden, keys if is_shared(view.index) else keys[present(keys, view.index_keys)])
     return replace(view, tail=tail, hidden=outdated, moment=now)
 
 

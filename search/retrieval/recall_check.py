@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from search.features.store import current
 from search.features.versions import problem, serving
+from search.indexes import new_tail
 from search.methods import METHODS
 from search.models import Feature, SelfCheck, Space
 from search.retrieval.live import View, live
@@ -105,7 +106,7 @@ def exact(space: str, queries: Features) -> list[Matches]:
     index = live(space).view().index
     nearest = [Matches.none() for _ in queries]
     for keys, rows in chunks(space):
-        few = index.beside()
+        few = new_tail(index)
         few.add(keys, rows)
         for i, query in enumerate(queries):
             found = few.search(query, K + 1)

@@ -18,7 +18,7 @@ from search.exceptions import SearchError, SnapshotDamaged, SpaceUnavailable
 from search.features import backlog, versions
 from search.features.changelog import CHUNK, apply, changes, follows, sample
 from search.indexes import INDEXES, index_class
-from search.indexes.base import Index
+from search.indexes.base import Index, TrainedIndex
 from search.locks import alone
 from search.methods import get_method
 from search.methods.base import Method
@@ -26,7 +26,7 @@ from search.models import Feature, Moment, Snapshot, Space
 from search.snapshots import replication
 from search.snapshots.files import checksum_of, write_folder
 from search.snapshots.retention import prune
-from search.snapshots.shared import note_moment, noted_moment, shared_kinds
+from search.snapshots.shared import name_owner, note_moment, noted_moment, shared_kinds
 from search.types import Progress, silent
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def new_index(space: str, kind: str | None = None, method: Method | None = None)
     """An empty index of a space's metric and dimension. Raises SpaceUnavailable."""
     method = method or versions.serving(space)
     index = index_class(kind or index_name(space))(method.metric, method.dimension)
-    index.about = (space, method.version)
+    name_owner(index, space, method.version)
     return index
 
 
@@ -188,7 +188,7 @@ def _may_serve(space: Space, snapshot: Snapshot, method: Method) -> bool:
 
 def _lost(snapshot: Snapshot, method: Method) -> bool:
     """Whether the server does not have the rows of a shared index any more; that is quickly asked."""
-    if not index_class(snapshot.index).shared:
+    if snapshot.index not in shared_kinds():
         return False
     try:
         load(snapshot, method)
@@ -221,15 +221,22 @@ def _build(space: str, progress: Progress) -> Snapshot | None:
         snapshot = base
     else:
         after = base.sequence if base else 0
-        if index.outgrown(backlog.Way(space, method).fresh().count()):
-            index, after = new_index(space, method=method), 0
-            index.train(sample(space, method))
+        if isinstance(index, TrainedIndex) and index.outgrown(backlog.Way(space, method).fresh().count()):
+            index, after = _trained(space, method), 0
         note_moment(index, row.moment)
         _bring_up(index, space, method, after, row.head, progress)
         snapshot = _written(space, index, row.moment, method)
     _put_in_use(snapshot, method)
     prune(space)
     return snapshot
+
+
+def _trained(space: str, method: Method) -> Index:
+    """An empty index that has learned from a sample of what is stored."""
+    index = new_index(space, method=method)
+    if isinstance(index, TrainedIndex):
+        index.train(sample(space, method))
+    return index
 
 
 def _bring_up(index: Index, space: str, method: Method, after: int, upto: int, progress: Progress) -> None:

@@ -13,31 +13,51 @@ from pathlib import Path
 
 from search.exceptions import SpaceUnavailable
 from search.indexes import INDEXES, index_class
-from search.indexes.base import Index
+from search.indexes.base import Index, SharedIndex
 from search.models import Moment
 
 log = logging.getLogger(__name__)
 
 
 def shared_kinds() -> list[str]:
-    return [name for name in INDEXES if index_class(name).shared]
+    """Names of the indexes whose rows are on a server."""
+    return [name for name in INDEXES if issubclass(index_class(name), SharedIndex)]
+
+
+def is_shared(index: Index) -> bool:
+    """Whether the rows of an index are on a server."""
+    return isinstance(index, SharedIndex)
+
+
+def name_owner(index: Index, space: str, version: str) -> None:
+    """Let a shared index name its rows after the space and version that they are of."""
+    if isinstance(index, SharedIndex):
+        index.owner = (space, version)
+
+
+def reach(index: Index) -> None:
+    """Raises SpaceUnavailable if the server of a shared index does not answer, or has lost its rows."""
+    if isinstance(index, SharedIndex):
+        index.reach()
 
 
 def note_moment(index: Index, moment: Moment) -> None:
     """Call before changes up to this moment are made. Raises SpaceUnavailable."""
-    if index.shared:
+    if isinstance(index, SharedIndex):
         index.note(f"{moment.sequence} {moment.token}")
 
 
 def noted_moment(index: Index) -> Moment:
     """Up to where rows may have been changed; the beginning if nothing is noted. Raises SpaceUnavailable."""
-    sequence, _, token = index.noted().partition(" ")
+    sequence, _, token = (index.noted() if isinstance(index, SharedIndex) else "").partition(" ")
     return Moment(int(sequence or 0), token)
 
 
 def drop_unnamed(space: str, kinds: Iterable[str], folders: Iterable[Path]) -> None:
     """Drop the rows of a space that no snapshot names; a server that is away keeps them until the next time."""
     kept = list(folders)
-    for kind in set(kinds) & set(shared_kinds()):
-        with suppress(SpaceUnavailable):
-            index_class(kind).keep_only(space, kept)
+    for kind in set(kinds) & set(INDEXES):
+        index = index_class(kind)
+        if issubclass(index, SharedIndex):
+            with suppress(SpaceUnavailable):
+                index.keep_only(space, kept)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -10,22 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.exceptions import SnapshotDamaged
-from search.indexes.base import Index
+from search.indexes.base import TrainedIndex
 from search.indexes.metrics import checked_query, checked_rows, last_of_each
 from search.kernels.arrays import load_arrays, save_arrays
-from search.keypoints.codec import ORB, POINT, SIFT, codes, raw_points, unpack, vectors
-from search.keypoints.vocabulary import (
-    AT_ONCE,
-    SAMPLE,
-    SHIPPED,
-    SIGNATURE,
-    Signatures,
-    Vocabulary,
-    Words,
-    shipped,
-    train,
-)
-from search.keypoints.voting import Asked, Postings, kept, merged, postings, votes
+from search.keypoints import scoring
+from search.keypoints.codec import ORB, SIFT, raw_points, unpack
+from search.keypoints.vocabulary import SAMPLE, SHIPPED, SIGNATURE, Vocabulary, shipped, train
+from search.keypoints.voting import Postings, kept, merged
 from search.types import Features, Keys, Matches
 
 FORMAT = 1
@@ -33,7 +23,6 @@ LARGEST = 1024  # words of a vocabulary
 ENOUGH = 300  # pictures from which a vocabulary is learned
 GROWN = 8  # times as many, and it is learned anew, up to the largest
 STEP = 4  # a part of the index is merged with the next if it is not so many times as large
-STRONG = 0.1  # of the way from 1 to 0, which the most votes can go: sharing words is not being the same
 KIND_OF = {"votes": SIFT, "votes-orb": ORB}
 
 
@@ -49,8 +38,8 @@ class Pictures(NamedTuple):
 NO_PICTURES = Pictures(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.uint64), np.empty(0, np.bool_))
 
 
-class InvertedIndex(Index):
-    """Metric ``votes`` or ``votes-orb``: 0.9 to 1 by ``votes_distance``, 0 for the very same keypoints.
+class InvertedIndex(TrainedIndex):
+    """Metric ``votes`` or ``votes-orb``: 0.9 to 1 by votes, 0 for the very same keypoints (keypoints/scoring.py).
 
     Rows are records (search/keypoints/codec.py) filled up with zeros; of each keypoint 14 bytes stay here. New
     rows make a part of their own; parts of like size are merged. Removed pictures stay, dead, until they are half.
@@ -76,7 +65,7 @@ class InvertedIndex(Index):
         first = len(self._pictures.keys)
         self._slots |= zip(keys.tolist(), range(first, first + len(keys)), strict=True)
         counts = np.array([len(raw_points(row)) for row in features], np.int32)
-        digests = np.array([digest(row) for row in features], np.uint64)
+        digests = np.array([scoring.digest(row) for row in features], np.uint64)
         added = Pictures(keys, counts, digests, np.zeros(len(keys), np.bool_))
         self._pictures = joined(self._pictures, added)
         self._parts.append(self._posted(features, first))
@@ -120,15 +109,13 @@ class InvertedIndex(Index):
         if size > SHIPPED:
             self._own, self._learned_from = train(pictures, size), len(pictures)
 
-    def beside(self) -> InvertedIndex:
-        """An empty index with the same vocabulary."""
+    def empty_copy(self) -> Self:
         twin = type(self)(self.metric, self.dimension)
         twin._own, twin._learned_from = self._own, self._learned_from
         return twin
 
-    def copy(self) -> Self:
-        twin = type(self)(self.metric, self.dimension)
-        twin._own, twin._learned_from = self._own, self._learned_from
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        twin = self.empty_copy()
         # What arrays hold never changes, so both may have the same.
         twin._slots, twin._pictures, twin._parts = self._slots.copy(), self._pictures, self._parts.copy()
         return twin
@@ -164,21 +151,8 @@ class InvertedIndex(Index):
     def _vocabulary(self) -> Vocabulary:
         return self._own or shipped(KIND_OF[self.metric])
 
-    def _read(self, points: NDArray[np.void]) -> tuple[Words, Signatures]:
-        """Word and signature of each point."""
-        kind = KIND_OF[self.metric]
-        return self._vocabulary.read(vectors(kind, codes(kind, points["descriptor"])))
-
     def _posted(self, features: Features, first: int) -> Postings:
-        """Postings of rows, the first of which is in slot ``first``."""
-        points = [raw_points(row) for row in features]
-        slots = np.repeat(np.arange(first, first + len(points), dtype=np.int32), [len(each) for each in points])
-        together = np.concatenate([np.empty(0, POINT), *points])
-        words, bits = np.empty(len(together), np.int64), np.empty(len(together), np.uint64)
-        for start in range(0, len(together), AT_ONCE):
-            block = slice(start, start + AT_ONCE)
-            words[block], bits[block] = self._read(together[block])
-        return postings(words, slots, bits, marks(together), len(self._vocabulary))
+        return scoring.posted(KIND_OF[self.metric], self._vocabulary, features, first)
 
     def _measured(self, query: Features, allowed: Keys | None) -> Matches:
         """All live pictures, or the allowed of them, and their distances."""
@@ -189,11 +163,9 @@ class InvertedIndex(Index):
         slots = np.flatnonzero(live)
         if not len(slots):
             return Matches.none()
-        asked = Asked(*self._read(raw_points(query)), marks(raw_points(query)))
-        given = votes(self._parts, asked, self._vocabulary.weights, len(live))
-        distances = votes_distance(given[slots], pictures.counts[slots])
-        same = (pictures.digests[slots] == digest(query)) & (pictures.counts[slots] > 0)
-        return Matches(pictures.keys[slots], np.where(same, 0.0, distances))
+        given = scoring.votes_for(self._parts, KIND_OF[self.metric], self._vocabulary, query, len(live))
+        distances = scoring.distances(query, given[slots], pictures.counts[slots], pictures.digests[slots])
+        return Matches(pictures.keys[slots], distances)
 
     def _whole(self) -> Postings:
         """All postings in one part."""
@@ -220,24 +192,6 @@ def joined(one: Pictures, other: Pictures) -> Pictures:
 
 def chosen(pictures: Pictures, slots: NDArray[np.int64]) -> Pictures:
     return Pictures(pictures.keys[slots], pictures.counts[slots], pictures.digests[slots], pictures.dead[slots])
-
-
-def votes_distance(given: NDArray[np.float32], counts: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Votes of pictures with so many keypoints -> distances; those with many get some votes by chance."""
-    strengths = given / np.sqrt(np.maximum(counts, 1).astype(np.float64))
-    distances: NDArray[np.float64] = 1 - STRONG * strengths / (1 + strengths)
-    return distances
-
-
-def digest(row: Any) -> int:
-    """64 bits that rows with the same content share."""
-    return int.from_bytes(blake2b(row.tobytes(), digest_size=8).digest(), "little")
-
-
-def marks(points: NDArray[np.void]) -> NDArray[np.uint16]:
-    """Size and turn in one number, a byte each."""
-    both: NDArray[np.uint16] = points["size"].astype(np.uint16) << np.uint16(8) | points["turn"]
-    return both
 
 
 def fit(centres: NDArray[Any], weights: NDArray[Any], pictures: Pictures, whole: Postings) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from search.exceptions import SnapshotDamaged, SpaceUnavailable
-from search.indexes.base import Index
+from search.indexes.base import SharedIndex
 from search.indexes.metrics import checked_query, checked_rows, last_of_each
 from search.indexes.milvus import rows, server
 from search.indexes.milvus.rows import KINDS, MOST, Collection, among, between, cut, new_name
@@ -28,7 +28,7 @@ FEW = 16  # of so many rows one is named: Milvus scans few rows exactly, and fin
 SETTLE = 10_000  # new rows that are worth a sealed segment with a graph of its own
 
 
-class MilvusIndex(Index):
+class MilvusIndex(SharedIndex):
     """Distances of bits are exact, but of more than 16,384 rows with one distance any may be answers.
 
     Everything raises SpaceUnavailable while Milvus is away, or when it has lost the collection.
@@ -36,7 +36,6 @@ class MilvusIndex(Index):
 
     metrics: ClassVar[frozenset[str]] = frozenset(KINDS)
     exact: ClassVar[bool] = False
-    shared: ClassVar[bool] = True
 
     def __init__(self, metric: str, dimension: int) -> None:
         super().__init__(metric, dimension)
@@ -74,9 +73,9 @@ class MilvusIndex(Index):
         found = self._collection.nearest(query, MOST, radius=radius)
         return found if len(found) < MOST else cut(self._page_by_page(self._collection, query), radius)
 
-    def copy(self) -> Self:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         twin = type(self)(self.metric, self.dimension)
-        twin.about = self.about
+        twin.owner = self.owner
         for keys in self._pages():
             for start in range(0, len(keys), 1_000):
                 twin.add(*self._filled().rows(keys[start : start + 1_000]))
@@ -132,7 +131,7 @@ class MilvusIndex(Index):
     def _filled(self) -> Collection:
         """The collection; a new one for the first row."""
         if self._collection is None:
-            self._collection = new_collection(*self.about, self.metric, self.dimension)
+            self._collection = new_collection(*self.owner, self.metric, self.dimension)
         return self._collection
 
     def _pages(self) -> Iterable[Keys]:
