@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmarks.histograms import chi_square, l1
 from search.exceptions import SpaceUnavailable
 from search.indexes import index_class
-from search.indexes.base import Index
+from search.indexes.base import Index, TrainedIndex
 from search.indexes.metrics import METRICS
 from search.methods import METHODS, get_method
 from search.methods.color import POWER, histogram
@@ -73,7 +73,7 @@ class Verifying(Space):
         if self.of is not gallery:
             self.of, self.index = gallery, self.empty()
             rows = self.method.rows(gallery)
-            if self.index.outgrown(len(rows)):
+            if isinstance(self.index, TrainedIndex) and self.index.outgrown(len(rows)):
                 self.index.train(rows[:: -(-len(rows) // SAMPLE)])
             self.index.add(np.arange(len(rows)), rows)
         return np.array([self.seen(query, gallery) for query in queries])

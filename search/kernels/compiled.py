@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,8 @@ from numba.core import cgutils as untyped_cgutils
 from numba.extending import intrinsic
 
 HERE = Path(__file__).parent
-SOURCES = HERE.parent  # of all compiled code: kernels/ and what imports it
+SOURCES = HERE.parent  # the folder of all compiled code
+HAS_KERNELS = re.compile(rb"^from search\.kernels\.compiled import", re.MULTILINE)
 config: Any = numba.config
 cgutils: Any = untyped_cgutils
 ir: Any = cgutils.ir
@@ -49,9 +51,17 @@ def sources_digest() -> str:
 
 
 def digest_of(folder: Path) -> str:
-    """Digest of the kernels below a folder: every file that imports from ``search.kernels``."""
-    sources = [path.read_bytes() for path in sorted(folder.rglob("*.py"))]
-    return hashlib.sha256(b"".join(text for text in sources if b"search.kernels" in text)).hexdigest()[:16]
+    """Digest of the compiled code in and below a folder."""
+    digest = hashlib.sha256()
+    for path in kernel_files(folder):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def kernel_files(folder: Path) -> list[Path]:
+    """``compiled.py`` and the files below a folder that import from it, as every file with kernels does."""
+    paths = sorted(folder.rglob("*.py"))
+    return [path for path in paths if path.name == Path(__file__).name or HAS_KERNELS.search(path.read_bytes())]
 
 
 def _popcount(_context: Any, _word: Any) -> Any:

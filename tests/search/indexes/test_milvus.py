@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -105,7 +106,7 @@ def test_a_copy_has_rows_of_its_own(metric: str, milvus_at_once: None) -> None:
     rows = np.arange(40).reshape(10, 4).astype(np.uint64 if metric == "hamming" else np.float32)
     index = MilvusIndex(metric, 4)
     index.add(np.arange(10), rows)
-    twin = index.copy()
+    twin = deepcopy(index)
     index.remove(np.arange(5))
     assert (len(index), len(twin)) == (5, 10)
     assert twin.search(rows[3], 1).keys.tolist() == [3]
