@@ -22,6 +22,10 @@ ir: Any = cgutils.ir
 types: Any = numba.types
 # A Python or numpy integer; compiled code does not tell them apart.
 Int: TypeAlias = Any
+# Signatures of arrays: keys, rows of packed bits, one such row.
+KEYS = types.Array(types.int64, 1, "C")
+PACKED_ROWS = types.Array(types.uint64, 2, "C")
+PACKED_ROW = types.Array(types.uint64, 1, "C")
 F = TypeVar("F", bound=Callable[..., Any])
 
 

@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from search.kernels.compiled import Int, compiled, entry, popcount, types
+from search.kernels.compiled import PACKED_ROW, PACKED_ROWS, Int, compiled, entry, popcount, types
 
 CHUNK = 512
-ROWS = types.Array(types.uint64, 2, "C")
-ROW = types.Array(types.uint64, 1, "C")
 
 
 @compiled
@@ -53,7 +51,7 @@ def differing(rows: Any, row: Int, query: Any) -> Int:
     return total
 
 
-@entry(types.Array(types.float64, 1, "C")(ROW, ROWS))
+@entry(types.Array(types.float64, 1, "C")(PACKED_ROW, PACKED_ROWS))
 def distances(query: Any, rows: Any) -> Any:
     """The number of differing bits between the query and each row."""
     found, apart = np.empty(len(rows), np.float64), np.empty(min(CHUNK, len(rows)), np.int64)

@@ -38,9 +38,7 @@ def posted(kind: int, vocabulary: Vocabulary, rows: Rows, first: int = 0) -> Pos
     return postings(words, slots, bits, marks(together), len(vocabulary))
 
 
-def votes_for(
-    parts: list[Postings], kind: int, vocabulary: Vocabulary, query: Rows, count: int
-) -> NDArray[np.float32]:
+def votes_for(parts: list[Postings], kind: int, vocabulary: Vocabulary, query: Rows, count: int) -> NDArray[np.float32]:
     """The votes that a query's keypoints give to each of ``count`` slots."""
     points = raw_points(query)
     return votes(parts, Asked(*_quantized(kind, vocabulary, points), marks(points)), vocabulary.weights, count)

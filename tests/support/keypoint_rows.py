@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.indexes.inverted.index import KIND_OF
-from search.keypoints.scoring import STRONG
 from search.keypoints.codec import DESCRIPTOR, FORMAT, HEADER, POINT, codes, vectors
+from search.keypoints.scoring import STRONG
 from search.keypoints.vocabulary import shipped
 from search.keypoints.voting import FADING
 from search.types import Features

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from search.indexes.mih.tables import Rows
-from search.indexes.vptree.rows import longer
 from search.kernels.compiled import Int, compiled
+from search.kernels.growth import longer
 from search.kernels.hamming import measure
 from search.kernels.heap import among, offer
 

@@ -14,9 +14,8 @@ import numpy as np
 
 from search.indexes.mih.scan import CHUNK, Found, by_scan, kept, nearest_by_scan
 from search.indexes.mih.tables import BASE, FIRST, ROWS, TABLES, WIDTH, Rows, Tables, part
-from search.indexes.vptree.layout import KEYS, QUERY
-from search.indexes.vptree.rows import longer
-from search.kernels.compiled import Int, compiled, entry, popcount, prefetch, types
+from search.kernels.compiled import KEYS, PACKED_ROW, Int, compiled, entry, popcount, prefetch, types
+from search.kernels.growth import longer
 from search.kernels.hamming import differing
 from search.kernels.heap import among, rank
 
@@ -195,7 +194,7 @@ def all_within(tables: Tables, recent: Rows, query: Any, radius: Int, allowed: A
 
 
 # Loose arrays reach compiled code in half the time that tuples of them take, a tenth of a whole search.
-ASK = FOUND(*TABLES.types, *ROWS.types, QUERY, types.int64, KEYS)
+ASK = FOUND(*TABLES.types, *ROWS.types, PACKED_ROW, types.int64, KEYS)
 
 
 @entry(ASK)

@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from search.indexes.vptree.layout import KEYS, POINTS
-from search.kernels.compiled import Int, compiled, entry, types
+from search.kernels.compiled import KEYS, PACKED_ROWS, Int, compiled, entry, types
 from search.types import Features
 
 FIRST, WIDTH, BASE = range(3)
@@ -50,8 +49,8 @@ PARTS = types.Array(types.int64, 2, "C")
 STARTS = types.Array(types.int32, 1, "C")
 IDS = types.Array(types.int32, 2, "C")
 BESIDE = types.Array(types.uint16, 1, "C")
-ROWS = types.NamedTuple((KEYS, POINTS, FLAGS), Rows)
-TABLES = types.NamedTuple((KEYS, POINTS, FLAGS, PARTS, STARTS, IDS, BESIDE), Tables)
+ROWS = types.NamedTuple((KEYS, PACKED_ROWS, FLAGS), Rows)
+TABLES = types.NamedTuple((KEYS, PACKED_ROWS, FLAGS, PARTS, STARTS, IDS, BESIDE), Tables)
 
 
 @compiled

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from search.kernels.compiled import Int, compiled, popcount, types
+from search.kernels.compiled import KEYS, PACKED_ROWS, Int, compiled, popcount, types
 
 FORMAT = 2
 BLOCK = 32
@@ -40,12 +40,9 @@ class Tree(NamedTuple):
 
 
 WORDS = types.Array(types.uint64, 3, "C")
-POINTS = types.Array(types.uint64, 2, "C")
 INTS = types.Array(types.int32, 2, "C")
-KEYS = types.Array(types.int64, 1, "C")
-QUERY = types.Array(types.uint64, 1, "C")
 TABLE = types.Array(types.int32, 1, "C")
-TREE = types.NamedTuple((WORDS, KEYS, INTS, INTS, POINTS, INTS, TABLE, KEYS), Tree)
+TREE = types.NamedTuple((WORDS, KEYS, INTS, INTS, PACKED_ROWS, INTS, TABLE, KEYS), Tree)
 
 
 @compiled

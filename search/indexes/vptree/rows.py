@@ -21,6 +21,7 @@ from search.indexes.vptree.layout import (
     Tree,
 )
 from search.kernels.compiled import Int, compiled
+from search.kernels.growth import longer
 
 
 @compiled
@@ -53,16 +54,6 @@ def forget(tree: Tree, place: Int) -> None:
             hole = look
         look = (look + 1) & mask
     tree.table[hole] = NONE
-
-
-# Plain loops instead of slices and numpy functions: they run as fast and compile in a fraction of the time.
-@compiled
-def longer(array: Any, length: Int) -> Any:
-    grown = np.empty((length, *array.shape[1:]), array.dtype)
-    old, new = array.reshape(-1), grown.reshape(-1)
-    for place in range(len(old)):
-        new[place] = old[place]
-    return grown
 
 
 @compiled

@@ -17,13 +17,11 @@ from search.indexes.vptree.layout import (
     BLOCKS,
     COUNT,
     CUT,
-    KEYS,
     LEAF,
     LEFT,
     LEFT_HI,
     LEFT_LO,
     NEXT,
-    QUERY,
     RIGHT,
     RIGHT_HI,
     RIGHT_LO,
@@ -32,8 +30,9 @@ from search.indexes.vptree.layout import (
     Tree,
     differing,
 )
-from search.indexes.vptree.rows import find, longer
-from search.kernels.compiled import Int, compiled, entry, popcount, prefetch, types
+from search.indexes.vptree.rows import find
+from search.kernels.compiled import KEYS, PACKED_ROW, Int, compiled, entry, popcount, prefetch, types
+from search.kernels.growth import longer
 from search.kernels.heap import among, offer, rank
 
 SURE_AFTER = 6
@@ -220,7 +219,7 @@ def first_limit(tree: Tree, query: Any, allowed: Any, distances: Any, keys: Any)
     return np.int64(distances[0]) if found == len(keys) else most
 
 
-@entry(FOUND(TREE, QUERY, types.int64, KEYS))
+@entry(FOUND(TREE, PACKED_ROW, types.int64, KEYS))
 def nearest(tree: Tree, query: Any, k: Int, allowed: Any) -> tuple[Any, Any]:
     """The ``k <= rows`` nearest keys and distances, nearest first, ties by key.
 
@@ -233,7 +232,7 @@ def nearest(tree: Tree, query: Any, k: Int, allowed: Any) -> tuple[Any, Any]:
     return keys[:size], distances[:size]
 
 
-@entry(FOUND(TREE, QUERY, types.int64))
+@entry(FOUND(TREE, PACKED_ROW, types.int64))
 def within(tree: Tree, query: Any, radius: Int) -> tuple[Any, Any]:
     """Keys and distances of all rows within the radius, nearest first, ties by key."""
     words, row_keys, counts = tree.words, tree.keys, tree.blocks
@@ -251,7 +250,7 @@ def within(tree: Tree, query: Any, radius: Int) -> tuple[Any, Any]:
     return keys[:size], distances[:size]
 
 
-@entry(FOUND(TREE, QUERY, types.int64, KEYS))
+@entry(FOUND(TREE, PACKED_ROW, types.int64, KEYS))
 def nearest_of(tree: Tree, query: Any, k: Int, few: Any) -> tuple[Any, Any]:
     """The ``k`` nearest of some keys and their distances, nearest first; each key is looked up."""
     keys, distances, size = np.empty(k, np.int64), np.empty(k, np.float64), 0

@@ -14,7 +14,6 @@ from search.indexes.vptree.layout import (
     FORMAT,
     FREE_BLOCK,
     FREE_NODE,
-    KEYS,
     LEAF,
     LEFT,
     LEFT_HI,
@@ -26,7 +25,6 @@ from search.indexes.vptree.layout import (
     OWNER,
     PARENT,
     PEAK,
-    POINTS,
     RIGHT,
     RIGHT_HI,
     RIGHT_LO,
@@ -37,7 +35,7 @@ from search.indexes.vptree.layout import (
     differing,
 )
 from search.indexes.vptree.rows import find, forget, put, with_table
-from search.kernels.compiled import Int, compiled, entry, types
+from search.kernels.compiled import KEYS, PACKED_ROWS, Int, compiled, entry, types
 
 SMALL_CALL = 50_000
 
@@ -126,7 +124,7 @@ def take_out(tree: Tree, place: Int) -> Tree:
     return count(tree, leaf, -1)
 
 
-@entry(TREE(TREE, KEYS, POINTS))
+@entry(TREE(TREE, KEYS, PACKED_ROWS))
 def add_rows(tree: Tree, keys: Any, words: Any) -> Tree:
     """Add rows whose keys differ and are not in the tree; many at once build the tree anew."""
     allow(tree, len(keys))
