@@ -171,11 +171,11 @@ def article_parts(paths: Sequence[Path], spaces: Sequence[str]) -> dict[str, flo
 
 def measure(name: str, paths: Sequence[Path], data: str) -> Measured:
     from gallery.models import Image
-    from gallery.services import add_image
+    from gallery.services import add_image_unannounced
     from search.methods import METHODS
 
     Image.objects.all().delete()
-    added = [add_image(data=path.read_bytes(), tell=False) for path in paths]
+    added = [add_image_unannounced(data=path.read_bytes()) for path in paths]
     # Thumbnails are the gallery's, whatever is searched; the article makes none.
     ids = [one.image.pk for one in added if one.created]
     Image.objects.update(thumbnailed=True)

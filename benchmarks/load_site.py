@@ -136,13 +136,13 @@ def _make_rows(count: int) -> None:
 
 def _add_real(datas: Sequence[bytes]) -> None:
     """As uploads and a worker do it."""
-    from gallery.services import add_image
+    from gallery.services import add_image_unannounced
     from search.features import extraction
 
     for start in range(0, len(datas), BATCH):
         some = datas[start : start + BATCH]
         ids = [
-            add_image(data=data, title=f"real {start + i}", tags=[f"tag {i % 50}"], tell=False).image.pk
+            add_image_unannounced(data=data, title=f"real {start + i}", tags=[f"tag {i % 50}"]).image.pk
             for i, data in enumerate(some)
         ]
         extraction.extract(ids)

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 
 from gallery import services
 from gallery.models import Album, Image, Tag
+from gallery.services.tags import clean_name
 
 
 @admin.register(Image)
@@ -73,7 +74,7 @@ class ImageAdmin(admin.ModelAdmin[Image]):
 
 class TagForm(forms.ModelForm[Tag]):
     def clean_name(self) -> str:
-        return services.clean_text(self.cleaned_data["name"], 50).lower()
+        return clean_name(self.cleaned_data["name"])
 
 
 @admin.register(Tag)
@@ -81,9 +82,30 @@ class TagAdmin(admin.ModelAdmin[Tag]):
     form = TagForm
     search_fields = ("name",)
 
+    def save_model(self, request: HttpRequest, obj: Tag, form: Any, change: bool) -> None:
+        services.save_tag(tag=obj)
+
+    def delete_model(self, request: HttpRequest, obj: Tag) -> None:
+        services.delete_tags(ids=[obj.pk])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Tag]) -> None:
+        services.delete_tags(ids=queryset.values_list("pk", flat=True))
+
 
 @admin.register(Album)
 class AlbumAdmin(admin.ModelAdmin[Album]):
     search_fields = ("title",)
     list_display = ("title", "created_at")
     autocomplete_fields = ("images",)
+
+    def save_model(self, request: HttpRequest, obj: Album, form: Any, change: bool) -> None:
+        services.save_album(album=obj)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        services.set_album_images(album=form.instance, ids=[image.pk for image in form.cleaned_data["images"]])
+
+    def delete_model(self, request: HttpRequest, obj: Album) -> None:
+        services.delete_albums(ids=[obj.pk])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Album]) -> None:
+        services.delete_albums(ids=queryset.values_list("pk", flat=True))

@@ -16,7 +16,6 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from gallery import selection as chosen
 from gallery import services
 from gallery.counting import kept
 from gallery.forms import AlbumForm, SelectionForm
@@ -24,6 +23,7 @@ from gallery.models import TRASH_RETENTION, Album, Image, Tag
 from gallery.trash.views import offer_undo
 from gallery.views import gallery_page
 from gallery.web.requests import previous_page
+from gallery.zip_download import as_zip, too_large_for_zip
 
 MOST_TAGS = 2_000
 SHOWN = Q(images__trashed_at=None)
@@ -51,7 +51,10 @@ def albums(request: HttpRequest) -> HttpResponse:
 @login_required
 @permission_required("gallery.add_album", raise_exception=True)
 def _new_album(request: HttpRequest, form: AlbumForm) -> HttpResponse:
-    return redirect("gallery:album", form.save().pk) if form.is_valid() else _albums(request, form, 400)
+    if not form.is_valid():
+        return _albums(request, form, 400)
+    services.save_album(album=form.instance)
+    return redirect("gallery:album", form.instance.pk)
 
 
 def _albums(request: HttpRequest, form: AlbumForm, status: int = 200) -> HttpResponse:
@@ -74,7 +77,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     changed = get_object_or_404(Album, pk=pk)
     form = AlbumForm(request.POST or None, instance=changed)
     if request.method == "POST" and form.is_valid():
-        form.save()
+        services.save_album(album=form.instance)
         messages.success(request, _("Saved."))
         return redirect("gallery:album", pk)
     return render(
@@ -88,7 +91,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Delete an album; its pictures stay."""
     doomed = get_object_or_404(Album, pk=pk)
-    doomed.delete()
+    services.delete_albums(ids=[pk])
     said = _("The album “%(title)s” is deleted. Its pictures are still in the gallery.")
     messages.success(request, said % {"title": doomed})
     return redirect("gallery:albums")
@@ -107,11 +110,11 @@ def selection(request: HttpRequest) -> HttpResponseBase:
 
 def _download(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase:
     images = Image.objects.filter(pk__in=asked["ids"]).order_by("pk")
-    if chosen.zip_size(images) > chosen.LARGEST_ZIP:
+    if too_large_for_zip(images):
         messages.error(request, _("These are more than 2 GB. Select fewer."))
         return redirect(previous_page(request))
     headers = {"Content-Disposition": 'attachment; filename="pictures.zip"'}
-    return StreamingHttpResponse(chosen.as_zip(images), content_type="application/zip", headers=headers)
+    return StreamingHttpResponse(as_zip(images), content_type="application/zip", headers=headers)
 
 
 @login_required
@@ -120,7 +123,7 @@ def _tag(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase:
     if not asked["tags"]:
         messages.error(request, _("Write the tags to give."))
         return redirect(previous_page(request))
-    count = chosen.add_tags(ids=asked["ids"], names=asked["tags"])
+    count = services.add_tags(ids=asked["ids"], names=asked["tags"])
     said = ngettext("%(count)s tagged “%(tags)s”.", "%(count)s tagged “%(tags)s”.", count)
     messages.success(request, said % {"count": count, "tags": ", ".join(asked["tags"])})
     return redirect(previous_page(request))
@@ -132,7 +135,7 @@ def _to_album(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase:
     if not asked["album"]:
         messages.error(request, _("Write the title of an album, new or old."))
         return redirect(previous_page(request))
-    found = chosen.add_to_album(ids=asked["ids"], title=asked["album"])
+    found = services.add_to_album(ids=asked["ids"], title=asked["album"])
     messages.success(request, _("Put into “%(title)s”.") % {"title": found})
     return redirect("gallery:album", found.pk)
 
@@ -141,7 +144,7 @@ def _to_album(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase:
 @permission_required("gallery.change_album", raise_exception=True)
 def _from_album(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase:
     found = get_object_or_404(Album, title=asked["album"])
-    chosen.remove_from_album(ids=asked["ids"], album=found)
+    services.remove_from_album(ids=asked["ids"], album=found)
     messages.success(request, _("Taken out of “%(title)s”.") % {"title": found})
     return redirect(previous_page(request))
 

@@ -1,4 +1,4 @@
-"""Pictures, their tags and albums. Rows are written by gallery/services.py only."""
+"""Pictures, their tags and albums. Only gallery/services/ writes rows of them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django.urls import reverse
 
 THUMBNAIL_SIZES = (256, 512, 1024)  # longest side, pixels
 TRASH_RETENTION = timedelta(days=30)  # pictures in the trash can be restored until then
+TITLE_LENGTH, TAG_LENGTH = 200, 50
 MAX_ID = 2**62  # no id is larger; SQLite raises OverflowError beyond 2**63
 
 # Pillow's format name -> (extension, media type). A type is served only if it is here, so that
@@ -38,7 +39,7 @@ FORMATS = BROWSER_FORMATS | OTHER_FORMATS
 
 
 class Tag(models.Model):
-    name = models.CharField(max_length=50, unique=True)
+    name = models.CharField(max_length=TAG_LENGTH, unique=True)
 
     class Meta:
         ordering = ["name"]
@@ -67,7 +68,7 @@ def title_key(title: str) -> str:
     "Ё" stands with "е"; "й" is a letter of its own.
     """
     letters = unicodedata.normalize("NFD", title.casefold()).replace("и\u0306", "й")
-    return "".join(c for c in letters if not unicodedata.combining(c))[:200]
+    return "".join(c for c in letters if not unicodedata.combining(c))[:TITLE_LENGTH]
 
 
 class TitleKey(models.CharField[str, str]):
@@ -90,8 +91,8 @@ class Image(models.Model):
     bytes = models.BigIntegerField()
     width = models.PositiveIntegerField(help_text="Pixels, upright")
     height = models.PositiveIntegerField(help_text="Pixels, upright")
-    title = models.CharField(max_length=200, blank=True)
-    title_key = TitleKey(max_length=200, editable=False, default="")
+    title = models.CharField(max_length=TITLE_LENGTH, blank=True)
+    title_key = TitleKey(max_length=TITLE_LENGTH, editable=False, default="")
     tags = models.ManyToManyField(Tag, blank=True, related_name="images")
     color = models.CharField(max_length=7, default="#888888", help_text="Mean colour, shown while loading")
     taken_at = models.DateTimeField(null=True, blank=True)
@@ -163,7 +164,7 @@ class Image(models.Model):
 
 
 class Album(models.Model):
-    title = models.CharField(max_length=200)
+    title = models.CharField(max_length=TITLE_LENGTH)
     images = models.ManyToManyField(Image, blank=True, related_name="albums")
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -120,7 +120,7 @@ def _take(upload: UploadedFile[bytes], title: str, tags: Sequence[str]) -> Outco
         most = settings.MAX_IMAGE_BYTES // 1_000_000
         return Outcome(name, problem=_("Larger than %(most)s MB. Send a smaller copy.") % {"most": most})
     try:
-        added = services.add_image(data=upload.read(), title=title, file_name=name, tags=tags, hold_copies=True)
+        added = services.add_or_hold_image(data=upload.read(), title=title, file_name=name, tags=tags)
     except ImageRejected as error:
         return Outcome(name, problem=str(error))
     if added.copies:

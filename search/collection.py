@@ -19,28 +19,35 @@ from gallery.exceptions import Busy, ImageRejected, StorageAway
 from gallery.imports.bounded import open_bounded
 from gallery.imports.tars import members
 from gallery.models import FORMATS, TRASH_RETENTION, Album, Image
-from gallery.selection import as_zip, moved_album
 from gallery.services import (
     Copy,
-    add_image,
+    Merged,
+    announce_images,
+    import_album,
+    import_image,
     limits,
+    mark_thumbnailed,
+    merge_labels,
     notice_lost_thumbnails,
+    put_in_album,
     restore_images,
-    tell_added,
     trash_images,
+    unmerge_labels,
 )
 from gallery.signals import copies_wanted, images_added, images_deleted
 from gallery.storage import speaking_to_storage
 from gallery.thumbnails import make_thumbnails
+from gallery.zip_download import as_zip
 from search.types import Pixels
 
 # Values: ``Image`` is the model of a picture, ``Decoded`` one in memory.
-__all__ = ["FORMATS", "TRASH_RETENTION", "Album", "Copy", "Decoded", "Image"]
+__all__ = ["FORMATS", "TRASH_RETENTION", "Album", "Copy", "Decoded", "Image", "Merged"]
 # What goes wrong: the picture (ImageRejected), too much at once (Busy), or the storage of files (StorageAway).
 __all__ += ["Busy", "ImageRejected", "StorageAway", "speaking_to_storage"]
 # Writers. The signals are sent inside the transaction that makes the change.
-__all__ += ["add_image", "make_thumbnails", "moved_album", "notice_lost_thumbnails", "restore_images"]
-__all__ += ["copies_wanted", "images_added", "images_deleted", "tell_added", "trash_images"]
+__all__ += ["import_album", "import_image", "make_thumbnails", "mark_thumbnailed", "merge_labels"]
+__all__ += ["notice_lost_thumbnails", "put_in_album", "restore_images", "trash_images", "unmerge_labels"]
+__all__ += ["announce_images", "copies_wanted", "images_added", "images_deleted"]
 # Readers.
 __all__ += ["all_images", "as_zip", "decode", "existing", "images", "members", "open_bounded", "pixels_of"]
 __all__ += ["read_original", "thumbnail"]

@@ -48,7 +48,7 @@ def prepare() -> dict[str, str]:
 
 def add_samples() -> None:
     """The sample gallery, mixed, so that copies do not stand side by side; an album; something in the trash."""
-    from gallery import samples, selection, services
+    from gallery import samples, services
     from gallery.models import Image
 
     pictures = list(samples.pictures(samples.folder()))
@@ -58,7 +58,7 @@ def add_samples() -> None:
     for title in ("Space", "At home"):
         words = {"Space": ["astronaut", "galaxies", "rocket"], "At home": ["cat", "coffee", "moving clock"]}[title]
         ids = list(Image.objects.filter(tags__name__in=words).values_list("pk", flat=True))
-        selection.add_to_album(ids=ids, title=title)
+        services.add_to_album(ids=ids, title=title)
 
 
 def lay_out_map() -> None:

@@ -52,11 +52,11 @@ def import_pictures(paths: Iterable[str], *, recursive: bool, tags: Sequence[str
                 outcome = _import(ready, tags, seen)
                 untold += [outcome.new_id] if outcome.new_id else []
                 if len(untold) >= TOLD_AT_ONCE:
-                    services.tell_added(ids=untold)
+                    services.announce_images(ids=untold)
                     untold = []
                 yield outcome
     finally:
-        services.tell_added(ids=untold)
+        services.announce_images(ids=untold)
 
 
 def _ahead(founds: Iterable[Found], seen: Seen) -> Iterator[Ready]:
@@ -91,8 +91,8 @@ def _import(ready: Ready, tags: Sequence[str], seen: Seen) -> Outcome:
     except ImageRejected as error:
         return Outcome(path, Fate.REJECTED, error.code, str(error))
     try:
-        added = services.add_image(
-            data=data, title=found.title, file_name=found.file_name or path, tags=[*tags, *found.tags], tell=False
+        added = services.add_image_unannounced(
+            data=data, title=found.title, file_name=found.file_name or path, tags=[*tags, *found.tags]
         )
     except ImageRejected as error:
         return Outcome(path, Fate.REJECTED, error.code, str(error))

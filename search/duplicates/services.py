@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from search import collection
-from search.collection import TRASH_RETENTION, Album, Image
+from search.collection import TRASH_RETENTION, Image, Merged
 from search.duplicates.exceptions import Decided, TooLate
 from search.duplicates.grouping import regroup
 from search.duplicates.models import Decision, Group, Pair, Verdict
@@ -33,17 +33,13 @@ def keep(*, group_id: int, image_id: int, user: User | None = None) -> Decision:
     if not going:
         raise Decided("Nothing in the group is the same as this picture any more. Load the page again.")
     ids = [image.pk for image in going]
-    had = set(kept.tags.values_list("pk", flat=True))
-    tags = sorted({tag.pk for image in going for tag in image.tags.all()} - had)
-    kept.tags.add(*tags)
-    albums = list(Album.objects.filter(images__in=ids).exclude(images=kept).distinct())
-    kept.albums.add(*albums)
+    merged = collection.merge_labels(image=kept, others=ids)
     decision = Decision.objects.create(
         kind=Decision.Kind.KEEP,
         kept=kept.pk,
         trashed=ids,
-        tags=tags,
-        albums=[album.pk for album in albums],
+        tags=merged.tags,
+        albums=merged.albums,
         decided_by=user,
     )
     collection.trash_images(ids=ids)
@@ -103,8 +99,7 @@ def _bring_back(decision: Decision) -> None:
     if not collection.restore_images(ids=decision.trashed):
         raise TooLate("These pictures are no longer in the trash.")
     if kept:
-        kept.tags.remove(*decision.tags)
-        kept.albums.remove(*decision.albums)
+        collection.unmerge_labels(image=kept, merged=Merged(decision.tags, decision.albums))
 
 
 def _members(group_id: int) -> dict[int, Image]:

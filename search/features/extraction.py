@@ -20,6 +20,7 @@ from search.collection import (
     decode,
     images,
     make_thumbnails,
+    mark_thumbnailed,
     read_original,
     speaking_to_storage,
 )
@@ -53,7 +54,7 @@ def extract(ids: Sequence[int], names: Sequence[str] = tuple(METHODS)) -> None:
         new, keys = _computed(group, lacks, failed), {one.key for one in group}
         with transaction.atomic():
             store(new)
-            images().filter(pk__in=keys, thumbnailed=False).update(thumbnailed=True)
+            mark_thumbnailed(ids=keys)
             Extraction.objects.filter(pk__in=keys - failed.keys()).delete()
     for key, error in failed.items():
         log.warning("Picture %s: %s: %s", key, type(error).__name__, error)

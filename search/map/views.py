@@ -25,9 +25,10 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import condition, require_POST, require_safe
 from rest_framework.throttling import UserRateThrottle
 
-from gallery import selection as many
+from gallery import services as gallery
 from gallery.models import THUMBNAIL_SIZES, Album, Image
 from gallery.web.i18n import told
+from gallery.zip_download import too_large_for_zip
 from search.exceptions import SearchError
 from search.map import positions, selection, services, tiles
 from search.map.forms import AlbumForm, ExportForm, MapForm, MeanForm, TagForm
@@ -125,7 +126,7 @@ def tag(request: HttpRequest) -> HttpResponse:
     form = TagForm(request.POST)
     if not form.is_valid():
         return _refused(form)
-    count = many.add_tags(ids=form.cleaned_data["ids"], names=form.cleaned_data["tags"])
+    count = gallery.add_tags(ids=form.cleaned_data["ids"], names=form.cleaned_data["tags"])
     said = ngettext("Tagged: %(count)s picture.", "Tagged: %(count)s pictures.", count) % {"count": count}
     return JsonResponse({"message": said})
 
@@ -136,7 +137,7 @@ def album(request: HttpRequest) -> HttpResponse:
     form = AlbumForm(request.POST)
     if not form.is_valid():
         return _refused(form)
-    found = many.add_to_album(**form.cleaned_data)
+    found = gallery.add_to_album(**form.cleaned_data)
     count = found.images.count()
     said = ngettext(
         "The album “%(title)s” has %(count)s picture now.", "The album “%(title)s” has %(count)s pictures now.", count
@@ -153,7 +154,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
     if not SearchThrottle().allow_request(cast(Any, request), cast(Any, None)):
         return HttpResponse(_("Too many in a short time. Wait a minute."), status=429, content_type="text/plain")
     images, name = selection.chosen(form.cleaned_data["ids"]), form.cleaned_data["format"]
-    if name == "zip" and many.zip_size(images) > many.LARGEST_ZIP:
+    if name == "zip" and too_large_for_zip(images):
         return HttpResponse(_("More than 2 GB. Select fewer pictures."), status=400, content_type="text/plain")
     media_type, write = selection.EXPORTS[name]
     response = StreamingHttpResponse(write(images), content_type=media_type)

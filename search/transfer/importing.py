@@ -13,7 +13,16 @@ from typing import Any
 
 from django.conf import settings
 
-from search.collection import Album, Image, ImageRejected, add_image, moved_album, restore_images, tell_added
+from search.collection import (
+    Album,
+    Image,
+    ImageRejected,
+    announce_images,
+    import_album,
+    import_image,
+    put_in_album,
+    restore_images,
+)
 from search.duplicates.services import say_apart
 from search.features import backlog, store
 from search.features.backlog import Way
@@ -151,7 +160,7 @@ def _albums(place: Place, arrivals: Arrivals) -> dict[int, Album]:
     for record in _records(place, collection.ALBUMS, arrivals):
         try:
             key, title = int(record["id"]), str(record["title"])
-            found[key] = moved_album(title=title, created_at=collection.time_in(record))
+            found[key] = import_album(title=title, created_at=collection.time_in(record))
         except (Damaged, KeyError, ValueError) as error:
             arrivals.leave_out(f"Album {record.get('id')}", error)
     return found
@@ -168,9 +177,7 @@ def _picture(place: Place, moved: Moved, arrivals: Arrivals) -> int | None:
         data = place.read(moved.file, settings.MAX_IMAGE_BYTES)
         if hashlib.sha256(data).hexdigest() != moved.sha256:
             raise Damaged("its bytes are others than they were")
-        added = add_image(
-            data=data, title=moved.title, tags=moved.tags, created_at=moved.created_at, thumbnails=True, tell=False
-        )
+        added = import_image(data=data, title=moved.title, tags=moved.tags, created_at=moved.created_at)
     except (Damaged, ImageRejected) as error:
         arrivals.leave_out(f"Picture {moved.id} ({moved.title or moved.sha256[:12]})", error)
         return None
@@ -182,12 +189,12 @@ def _finish(stored: Mapping[int, Moved], sets: Iterable[Rows], albums: Mapping[i
     """Give pictures their albums and features; workers hear of those that still lack something."""
     for old, album in albums.items():
         if keys := [key for key, moved in stored.items() if old in moved.albums]:
-            album.images.add(*keys)
+            put_in_album(album=album, ids=keys)
     for rows in sets:
         arrivals.features += _store(stored, rows)
     lacking = set(backlog.lacking(METHODS, thumbnails=True).filter(pk__in=stored).values_list("pk", flat=True))
     arrivals.recomputed += len(lacking)
-    tell_added(ids=sorted(lacking))
+    announce_images(ids=sorted(lacking))
 
 
 def _store(stored: Mapping[int, Moved], rows: Rows) -> int:

@@ -14,8 +14,7 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from gallery.models import Image
-from gallery.selection import add_to_album
-from gallery.services import trash_images
+from gallery.services import add_to_album, trash_images
 from search.duplicates import finding
 from search.map import services as maps
 from tests.support.browser import WINDOWS, fill

@@ -12,7 +12,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from gallery import selection
+from gallery import zip_download
 from gallery.models import Album, Image, Tag
 from gallery.services import update_image
 from gallery.web.paging import PAGE_SIZE, images, page_of
@@ -101,7 +101,7 @@ def test_anyone_downloads_a_selection_as_one_zip(client):
 
 
 def test_a_zip_that_is_too_large_is_refused(client, monkeypatch):
-    monkeypatch.setattr(selection, "LARGEST_ZIP", 100)
+    monkeypatch.setattr(zip_download, "LARGEST_ZIP", 100)
     assert "Select fewer" in text(do(client, "download", [add(1)]))
 
 

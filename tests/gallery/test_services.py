@@ -8,7 +8,8 @@ from django.core.files.storage import default_storage
 
 from gallery.exceptions import ImageRejected
 from gallery.models import THUMBNAIL_SIZES, Image, Tag
-from gallery.services import add_image, clean_text, delete_images, update_image
+from gallery.services import add_image, delete_images, update_image
+from gallery.text import clean_text
 from search.features.extraction import extract
 from tests.support.images import encode, scene
 

@@ -74,7 +74,7 @@ def test_a_selection_can_be_taken_along(client, worker):
 
 def test_a_zip_that_is_too_large_is_refused(client, worker, monkeypatch):
     [image] = fill(worker, 1)
-    monkeypatch.setattr("gallery.selection.LARGEST_ZIP", 10)
+    monkeypatch.setattr("gallery.zip_download.LARGEST_ZIP", 10)
     assert client.post("/map/export/", {"ids": image.pk, "format": "zip"}).status_code == 400
 
 

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from gallery.models import Image
-from gallery.selection import add_to_album
-from gallery.services import add_image, trash_images
+from gallery.services import add_image, add_to_album, trash_images
 from search import tasks
 from search.duplicates.services import say_apart
 from search.features import extraction
