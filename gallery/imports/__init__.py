@@ -11,7 +11,13 @@ from gallery.imports.found import Found
 __all__ = ["Found", "count", "exists", "find"]
 
 # The end of a file's name -> what is in it. Other files are pictures.
-CONTAINERS = {".zip": zips.find, ".tar": tars.find, ".tar.gz": tars.find, ".tgz": tars.find, ".txt": addresses.find}
+CONTAINERS = {
+    ".zip": zips.find,
+    ".tar": tars.find,
+    ".tar.gz": tars.find,
+    ".tgz": tars.find,
+    ".txt": addresses.find,
+}
 
 
 def exists(path: str) -> bool:
