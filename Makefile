@@ -27,7 +27,7 @@ lint: $(VENV)/dev.stamp ## check style and types
 	PYTHONPATH=. $(VENV)/bin/lint-imports --no-logo
 
 docs: $(VENV)/docs.stamp ## build the documentation as a website in build/site
-	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 bench: $(VENV)/dev.stamp ## measure speed (PICTURES=folder for your own pictures)
 	@exec $(VENV)/bin/python -m benchmarks.speed $(PICTURES)

@@ -134,3 +134,11 @@ def test_public_ci_runs_what_must_pass_on_every_python():
     (job,) = workflow["jobs"].values()
     assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
     assert any(".ci/run" in step.get("run", "") for step in job["steps"])
+
+
+def test_a_dead_link_fails_the_website():
+    """A quiet mkdocs counts no warnings, so it would pass whatever is strict."""
+    (command,) = re.findall(r"mkdocs build.*", (ROOT / "Makefile").read_text())
+    assert "--strict" in command
+    assert "--quiet" not in command
+    assert "make docs" in (ROOT / ".ci" / "run").read_text()
