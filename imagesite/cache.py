@@ -1,46 +1,53 @@
-"""The cache in Redis. It may forget everything at any time, and so it may be away."""
+"""The cache in Redis. It may lose everything at any time, and so it may be unreachable.
+
+django-redis 7.0 was tried instead, with IGNORE_EXCEPTIONS. It has no circuit breaker: while Redis is silent, each of a
+request's calls waits for the timeout (five calls took 5.2 s instead of 1.0 s); and its ``add`` returns None then, which
+callers read as "somebody else has added it".
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from time import monotonic
 from typing import Any, TypeVar
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.cache.backends.redis import RedisCache
 from redis.exceptions import RedisError
 
+from search.circuit_breaker import CircuitBreaker
+
 log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
-PAUSE = 2.0  # seconds in which a cache that did not answer is not asked again: a request asks more than once
 
-_silent_until = 0.0
+breaker = CircuitBreaker(pause=2.0)  # of this process: all caches of a site are one server
 
 
-class ForgivingRedisCache(RedisCache):
-    """Django's; what is kept and counted in it is not there while Redis is away, and no request fails for that."""
+class FaultTolerantRedisCache(RedisCache):
+    """Django's, but while Redis does not answer it is an empty cache that takes everything; no request fails."""
 
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
-        return _asked(lambda: super(ForgivingRedisCache, self).get(key, default, version), default)
+        return _answer(lambda: super(FaultTolerantRedisCache, self).get(key, default, version), default)
 
     def set(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
-        _asked(lambda: super(ForgivingRedisCache, self).set(key, value, timeout, version), None)
+        _answer(lambda: super(FaultTolerantRedisCache, self).set(key, value, timeout, version), None)
 
     def add(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        return _asked(lambda: super(ForgivingRedisCache, self).add(key, value, timeout, version), True)
+        return _answer(lambda: super(FaultTolerantRedisCache, self).add(key, value, timeout, version), True)
 
     def delete(self, key: Any, version: int | None = None) -> bool:
-        return _asked(lambda: super(ForgivingRedisCache, self).delete(key, version), False)
+        return _answer(lambda: super(FaultTolerantRedisCache, self).delete(key, version), False)
 
 
-def _asked(call: Callable[[], Answer], without: Answer) -> Answer:
-    global _silent_until
-    if monotonic() < _silent_until:
+def _answer(call: Callable[[], Answer], without: Answer) -> Answer:
+    """What the server answers, or ``without`` if it does not."""
+    if not breaker.allows():
         return without
     try:
-        return call()
+        answer = call()
     except RedisError as error:
-        _silent_until = monotonic() + PAUSE
+        breaker.failed()
         log.warning("The cache does not answer: %s", error)
         return without
+    breaker.succeeded()
+    return answer

@@ -239,7 +239,7 @@ SPECTACULAR_SETTINGS = {
 
 CACHES: dict[str, Any] = {"default": env.cache_url("CACHE_URL", "locmemcache://")}
 if CACHES["default"]["BACKEND"].endswith("RedisCache"):
-    CACHES["default"]["BACKEND"] = "imagesite.cache.ForgivingRedisCache"
+    CACHES["default"]["BACKEND"] = "imagesite.cache.FaultTolerantRedisCache"
     CACHES["default"]["OPTIONS"] = timeouts.CACHE | CACHES["default"].get("OPTIONS", {})
 
 # The default queue needs no server: messages are files. Redis is one variable away.

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-from time import monotonic
 
 from celery import current_app
 from kombu.exceptions import OperationalError
 
+from search.circuit_breaker import CircuitBreaker
+
 log = logging.getLogger(__name__)
 
-PAUSE = 5.0  # seconds in which a broker that did not answer is not asked again
-
-
-_silent_until = 0.0
+breaker = CircuitBreaker(pause=5.0)  # each failure may cost a request two seconds: see QUEUE in the timeouts
 
 
 def send(name: str, *arguments: object) -> bool:
@@ -21,15 +19,15 @@ def send(name: str, *arguments: object) -> bool:
 
     If not, it is only late: the next sweep finds the work in the database.
     """
-    global _silent_until
-    if monotonic() < _silent_until:
+    if not breaker.allows():
         return False
     try:
         _publish(name, arguments)
     except (OperationalError, OSError) as error:
-        _silent_until = monotonic() + PAUSE
+        breaker.failed()
         log.warning("%s was not queued, a sweep will do it later: %s", name, error)
         return False
+    breaker.succeeded()
     return True
 
 

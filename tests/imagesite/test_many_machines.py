@@ -15,8 +15,8 @@ from gallery.exceptions import StorageAway
 from gallery.models import Image
 from gallery.s3 import BriefS3Storage
 from gallery.services import add_image
-from imagesite.cache import ForgivingRedisCache
 from search import tasks
+from search.circuit_breaker import CircuitBreaker
 from search.exceptions import SnapshotDamaged, SpaceUnavailable
 from search.features import backlog
 from search.features.extraction import extract
@@ -198,19 +198,10 @@ def test_what_could_not_be_queued_is_asked_for_by_the_next_sweep(
     def refuse(*_: object) -> None:
         raise NoBroker("no broker")
 
-    monkeypatch.setattr(queue, "_silent_until", 0.0)  # and put back afterwards
+    monkeypatch.setattr(queue, "breaker", CircuitBreaker(pause=0))
     with monkeypatch.context() as without_broker, django_capture_on_commit_callbacks(execute=True):
         without_broker.setattr(tasks.extract, "delay", refuse)
         add_image(data=encode(scene(1, (80, 60)), "PNG"))
-    monkeypatch.setattr(queue, "_silent_until", 0.0)
     with django_capture_on_commit_callbacks(execute=True):
         assert reindexing.sweep_missing() == 1
     assert backlog.pending("phash") == 0
-
-
-def test_a_cache_that_is_away_is_empty() -> None:
-    cache = ForgivingRedisCache("redis://127.0.0.1:1/0", {})
-    cache.set("name", 1)
-    assert cache.get("name", "nothing") == "nothing"
-    assert cache.add("name", 1)
-    assert not cache.delete("name")

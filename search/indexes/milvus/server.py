@@ -6,10 +6,10 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from time import monotonic
+from dataclasses import dataclass, field
 from typing import Any, cast
 
+from search.circuit_breaker import CircuitBreaker
 from search.exceptions import SpaceUnavailable
 
 log = logging.getLogger(__name__)
@@ -36,13 +36,13 @@ def configure(where: Callable[[], tuple[str, str]]) -> None:
 
 @dataclass
 class _Connection:
-    client: Any = None
     uri: str = ""
     process: int = 0
-    silent_until: float = 0.0
+    client: Any = None
+    breaker: CircuitBreaker = field(default_factory=lambda: CircuitBreaker(PAUSE))
 
 
-_now, _lock = _Connection(), threading.Lock()
+_connection, _lock = _Connection(), threading.Lock()
 
 
 def prefix() -> str:
@@ -94,27 +94,30 @@ def _client() -> Any:
     """This process's client; a forked process must not use its parent's."""
     from pymilvus import MilvusClient, MilvusException
 
+    global _connection
     with _lock:
         uri, process = _where()[0], os.getpid()
-        if _now.client is not None and (_now.uri, _now.process) == (uri, process):
-            return _now.client
-        if (_now.uri, _now.process) == (uri, process) and monotonic() < _now.silent_until:
+        if (_connection.uri, _connection.process) != (uri, process):
+            _connection = _Connection(uri, process)
+        if _connection.client is not None:
+            return _connection.client
+        if not _connection.breaker.allows():
             raise away()
-        _now.uri, _now.process, _now.client = uri, process, None
         # It logs every failure with a traceback; ours say what it means.
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
         try:
-            _now.client = cast(Any, MilvusClient)(uri, timeout=ANSWER, dedicated=True)
+            _connection.client = cast(Any, MilvusClient)(uri, timeout=ANSWER, dedicated=True)
         except MilvusException as error:
-            _now.silent_until = monotonic() + PAUSE
+            _connection.breaker.failed()
             raise away() from error
-        return _now.client
+        _connection.breaker.succeeded()
+        return _connection.client
 
 
 def _give_up() -> None:
     """The next call after a pause connects anew: gRPC itself would wait longer and longer."""
     with _lock:
-        client, _now.client = _now.client, None
-        _now.silent_until = monotonic() + PAUSE
+        client, _connection.client = _connection.client, None
+        _connection.breaker.failed()
     if client is not None:
         client.close()

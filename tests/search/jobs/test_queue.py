@@ -10,6 +10,7 @@ from celery import current_app
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
+from search.circuit_breaker import CircuitBreaker
 from search.jobs import queue
 
 NAME = re.compile(r"send,? ?\(?\"([a-z_.]+)\"")
@@ -45,7 +46,7 @@ def test_a_broker_that_is_away_is_left_alone_for_a_while(monkeypatch: pytest.Mon
         tried.append(arguments)
         raise OperationalError("away")
 
-    monkeypatch.setattr(queue, "_silent_until", 0.0)
+    monkeypatch.setattr(queue, "breaker", CircuitBreaker(queue.breaker.pause))
     monkeypatch.setattr(current_app.tasks["search.tasks.sweep"], "delay", refuse)
     assert not queue.send("search.tasks.sweep")
     assert not queue.send("search.tasks.sweep")
