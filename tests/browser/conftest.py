@@ -12,10 +12,11 @@ from wsgiref.simple_server import make_server
 
 import pytest
 from django.core.wsgi import get_wsgi_application
-from playwright.sync_api import Browser, BrowserContext, Page, Request, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, Response, expect, sync_playwright
 
 from tests.support.live_server import Quiet, Server
 
+PATIENCE = 60_000  # milliseconds; nothing takes so long that goes well
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -53,6 +54,7 @@ def chromium() -> Iterator[Browser]:
     if not path:
         pytest.skip("needs Chromium, which is not installed here (apt-get install chromium)")
     with sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE)
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         # Playwright keeps an event loop in this thread; Django would take the tests for asynchronous code.
         before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
@@ -85,7 +87,7 @@ def visit(chromium: Browser, address: str) -> Iterator[Callable[..., Watched]]:
         context = chromium.new_context(**({"viewport": {"width": 1366, "height": 768}} | options))
         contexts.append(context)
         context.add_init_script(WATCH)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE)
         watched = Watched(context.new_page(), address)
         opened.append(watched)
         note = watched.wrong.append

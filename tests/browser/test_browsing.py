@@ -15,7 +15,9 @@ def test_scrolling_brings_all_pictures(visit):
     window = visit()
     page = window.open("/")
     tiles = page.locator(".grid .tile")
-    for _ in range(60):
+    for _ in range(600):
+        if tiles.count() == len(images):
+            break
         expect(page.locator(".next.htmx-request")).to_have_count(0)  # who outruns the server sees the foot move away
         page.mouse.wheel(0, 250)
         page.wait_for_timeout(40)

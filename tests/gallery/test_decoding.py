@@ -16,6 +16,7 @@ from gallery.decoding import Decoded, Limits, decode
 from gallery.exceptions import ImageRejected
 from tests.support.images import Pixels, bad_files, encode, html_polyglot, many_frames, scene
 from tests.support.paths import ROOT
+from tests.support.waiting import DEADLINE
 
 BAD_FILES = bad_files()
 TO_STORED = {
@@ -200,7 +201,7 @@ peak = pathlib.Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[
 print(decoded.width, decoded.height, decoded.pixels.shape[1], peak)
 """
     run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
+        [sys.executable, "-W", "error", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE
     )
     assert run.stderr == ""
     width, height, shown, peak = map(int, run.stdout.split())

@@ -22,8 +22,8 @@ from search.features import backlog
 from search.methods import METHODS
 from search.models import Feature, Snapshot, Space
 from tests.support.images import encode, scene
+from tests.support.interrupting import interrupted
 from tests.support.paths import ROOT
-from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -143,12 +143,9 @@ def test_a_stopped_import_tells_how_far_it_came_and_goes_on_later(tmp_path):
     environment = clean | {"IMAGESITE_DATA": str(tmp_path / "data")}
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
     command = [sys.executable, "manage.py", "import_images", str(tmp_path / "pictures")]
-    stopped = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     originals = tmp_path / "data" / "media" / "originals"
-    wait_until(lambda: originals.exists() and len(list(originals.iterdir())) > 5, "first pictures")
-    stopped.send_signal(signal.SIGINT)
-    said = stopped.communicate(timeout=60)[0]
-    assert stopped.returncode == 130, said
+    code, said = interrupted(environment, signal.SIGINT, originals, 6, *command[2:])
+    assert code == 130, said
     assert "Stopped." in said
     assert 0 < int(said.split(" added")[0].split()[-1]) < 250
     rest = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout

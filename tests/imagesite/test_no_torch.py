@@ -16,6 +16,7 @@ from django.core.management import call_command
 
 from tests.support.images import encode, scene
 from tests.support.tiny_clip import untrained
+from tests.support.waiting import DEADLINE
 
 PROGRAM = """
 import json, sys
@@ -70,7 +71,7 @@ def everything(data: Path, models: Path) -> Any:
         cwd=django_settings.BASE_DIR,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=DEADLINE,
         check=False,
     )
     assert run.returncode == 0, run.stderr

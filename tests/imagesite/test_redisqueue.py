@@ -8,6 +8,7 @@ import pytest
 from kombu import Connection
 
 from tests.support.servers import Redis, missing_programs
+from tests.support.waiting import DEADLINE
 
 LOG = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ def test_who_takes_one_at_a_time_asks_for_another_although_redis_was_away_when_i
     with connection, connection.SimpleQueue("numbers") as queue:
         queue.put(1)
         queue.channel.basic_qos(0, 1, False)
-        message = queue.get(timeout=5)
+        message = queue.get(timeout=DEADLINE)
         assert not queue.channel.qos.can_consume()
         redis.stop()
         message.ack_log_error(LOG, connection.connection_errors)

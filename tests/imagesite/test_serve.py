@@ -19,7 +19,7 @@ from django.core.management import CommandError
 from imagesite.management import startup
 from tests.support.paths import ROOT
 from tests.support.servers import free_port
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEADLINE, wait_until
 
 Start = Callable[..., "Site"]
 
@@ -50,7 +50,7 @@ class Site:
         return self.said.splitlines()
 
     def answers(self) -> bool:
-        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=2) as answer:
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=60) as answer:
             return answer.status == 200
         return False
 
@@ -98,7 +98,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 def refusal(site: Site) -> str:
     """The one line that it ends with, and nothing else."""
-    assert site.process.wait(timeout=60) == 1
+    assert site.process.wait(timeout=DEADLINE) == 1
     assert len(site.lines()) == 1, site.said
     return site.said
 
@@ -106,7 +106,7 @@ def refusal(site: Site) -> str:
 def counted(site: Site) -> float:
     """How many requests for its figures it has answered, as its figures say."""
     request = urllib.request.Request(f"http://127.0.0.1:{site.port}/metrics", headers={"Authorization": "Bearer token"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=DEADLINE) as answer:
         told = re.findall(
             r'^imagesite_requests_total\{.*view="metrics".*\} (.*)$', answer.read().decode(), re.MULTILINE
         )
@@ -126,7 +126,7 @@ def test_it_needs_no_terminal_and_ctrl_c_ends_every_process_without_a_traceback(
     assert site.said.count("]: GET /metrics 200, ") == 12
     wait_until(lambda: re.search(r"]: Task search\.tasks\.\w+\[.*] succeeded in ", site.said), "a task in the log")
     os.killpg(site.process.pid, signal.SIGINT)
-    assert site.process.wait(timeout=30) == 0
+    assert site.process.wait(timeout=DEADLINE) == 0
     assert site.members() == {}
     assert "Traceback" not in site.said
 

@@ -25,6 +25,10 @@ SPOT = """(id) => {
 }"""
 
 
+STILL = """() => {
+  const { view, frame, pages } = document.querySelector("#map").atlas;
+  return !view.goal && !frame && !pages.busy && !pages.ready.length && !pages.queue.length;
+}"""
 LOADED = """() => {
   const { pages } = document.querySelector("#map").atlas;
   return [...pages.held.values()].some((page) => page.loaded);
@@ -45,11 +49,11 @@ def open_map(window, path=f"/map/?space={SPACE}"):
 
 
 def settled(page):
-    """What the map shows once it stands still."""
+    """What the map shows once nothing moves, no frame is due and no page is on its way."""
     before = None
     while (now := page.evaluate(LOOK)) != before:
         before = now
-        page.wait_for_timeout(150)
+        page.wait_for_function(STILL)
     return now
 
 

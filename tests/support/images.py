@@ -43,10 +43,10 @@ def encode(pixels: Pixels | Image.Image, format_name: str = "JPEG", **options: A
     return file.getvalue()
 
 
-def write_scenes(folder: Path, count: int) -> list[Path]:
-    """Photograph-like JPEG files of 320 x 240 pixels, named by their seeds 0, 1, ..."""
-    paths = [folder / f"{seed}.jpg" for seed in range(count)]
-    for seed, path in enumerate(paths):
+def write_scenes(folder: Path, count: int, begin: int = 0) -> list[Path]:
+    """JPEG files of 320 x 240 pixels, named by their seeds ``begin``, ``begin`` + 1, ..."""
+    paths = [folder / f"{seed}.jpg" for seed in range(begin, begin + count)]
+    for seed, path in enumerate(paths, begin):
         path.write_bytes(encode(scene(seed, (320, 240)), "JPEG", quality=90))
     return paths
 

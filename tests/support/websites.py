@@ -13,6 +13,7 @@ from urllib3.util import connection as urllib3_connection
 
 from gallery.exceptions import FetchFailed
 from gallery.url_fetch import fetch
+from tests.support.waiting import DEADLINE
 
 PUBLIC = "93.184.216.34"
 
@@ -80,7 +81,7 @@ class Page(BaseHTTPRequestHandler):
         self.send_redirect(f"/chain?{int(length) - 1}" if int(length) > 1 else "/picture")
 
     def send_silence(self, _: str) -> None:
-        self.server.over.wait(10)
+        self.server.over.wait(DEADLINE)
 
     def send_slow_body(self, _: str) -> None:
         self.answer(200, {}, b"")
@@ -92,7 +93,7 @@ class Page(BaseHTTPRequestHandler):
         self.wfile.write(b"\r\n\r\n")
 
     def drip(self) -> None:
-        for _ in range(100):
+        for _ in range(int(20 * DEADLINE)):
             if self.server.over.wait(0.05):
                 return
             self.wfile.write(b"x")

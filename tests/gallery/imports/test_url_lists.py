@@ -20,16 +20,22 @@ from gallery.models import Image
 from gallery.services import delete_images, trash_images
 from tests.support.imports import make_tar, picture, run, titles
 from tests.support.paths import ROOT
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEADLINE, wait_until
 
 pytestmark = pytest.mark.django_db
 
 
 class Handler(SimpleHTTPRequestHandler):
+    """Answers as long as ``gate`` is open, or ``before_gate`` requests have not been made."""
+
     asked: list[str] = []
+    gate = threading.Event()
+    before_gate = AHEAD + 7
 
     def do_GET(self) -> None:
         self.asked.append(self.path)
+        if len(self.asked) > self.before_gate:
+            self.gate.wait(DEADLINE)
         super().do_GET()
 
     def log_message(self, *_: object) -> None:
@@ -44,6 +50,7 @@ def site(tmp_path: Path) -> Iterator[str]:
     for seed in range(40):
         (folder / f"{seed}.jpg").write_bytes(picture(seed))
     Handler.asked = []
+    Handler.gate.set()
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -93,9 +100,11 @@ def test_an_import_that_was_killed_goes_on_where_it_was(site: str, tmp_path: Pat
     environment = clean | {"IMAGESITE_DATA": str(tmp_path / "data"), "FETCH_PRIVATE_ADDRESSES": "1"}
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
     command = [sys.executable, "manage.py", "import_images", str(tmp_path / "set.tar"), str(tmp_path / "urls.txt")]
+    Handler.gate.clear()
     killed = subprocess.Popen(command, cwd=ROOT, env=environment)
-    wait_until(lambda: len(Handler.asked) >= AHEAD + 5 or killed.poll() is not None, "first pictures from afar")
+    wait_until(lambda: len(Handler.asked) > Handler.before_gate or killed.poll() is not None, "pictures from afar")
     killed.send_signal(signal.SIGKILL)
+    Handler.gate.set()
     assert killed.wait() == -signal.SIGKILL, "the import ended too early for this test to mean anything"
     rest = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
     added, known = (int(rest.split(word)[0].split()[-1].strip()) for word in (" added", " there already"))

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
+from tests.support.waiting import DEADLINE
 from tests.support.websites import PUBLIC, Internet, Site, served
 
 
 @pytest.fixture
 def site(settings: Settings) -> Iterator[Site]:
     """A server that may be asked, since private addresses are allowed."""
-    settings.FETCH_PRIVATE_ADDRESSES = True
+    settings.FETCH_PRIVATE_ADDRESSES, settings.FETCH_TIMEOUT = True, DEADLINE
     with served() as server:
         yield server
 
@@ -23,7 +24,7 @@ def site(settings: Settings) -> Iterator[Site]:
 @pytest.fixture
 def internet(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[Internet]:
     """One public server at PUBLIC, also named pictures.test; private addresses are not allowed."""
-    settings.FETCH_PRIVATE_ADDRESSES = False
+    settings.FETCH_PRIVATE_ADDRESSES, settings.FETCH_TIMEOUT = False, DEADLINE
     world = Internet(monkeypatch)
     world.names["pictures.test"] = [[PUBLIC]]
     with served() as server:

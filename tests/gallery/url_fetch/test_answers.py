@@ -7,6 +7,7 @@ import pytest
 from pytest_django import Settings
 
 from gallery.url_fetch import fetch
+from tests.support.waiting import DEADLINE
 from tests.support.websites import PICTURE, Site, failure
 
 
@@ -60,7 +61,7 @@ def test_a_slow_site_is_given_up(site: Site, settings: Settings, path: str) -> N
 def test_a_slow_name_server_is_given_up(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.FETCH_TIMEOUT = 0.2
     over = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(10))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(DEADLINE))
     assert "longer than 0.2 seconds" in failure("http://pictures.test/")
     over.set()
 

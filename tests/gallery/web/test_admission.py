@@ -32,7 +32,7 @@ from tests.support.images import encode, scene
 from tests.support.pages import as_editor
 from tests.support.paths import ROOT
 from tests.support.servers import free_port
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEADLINE, wait_until
 
 SIDE = 3_400  # pixels
 FLOOD = 200
@@ -58,12 +58,12 @@ def test_the_last_slot_is_kept_for_another_kind() -> None:
 
 
 def test_half_as_many_as_there_are_slots_may_wait_for_one() -> None:
-    slots, came, over = Slots(wait=60.0), Counter[str](), threading.Event()
+    slots, came, over = Slots(wait=DEADLINE), Counter[str](), threading.Event()
 
     def work(_: int) -> None:
         try:
             with slots.taken("add", 4):
-                over.wait(60)
+                over.wait(DEADLINE)
                 came["in"] += 1
         except Busy:
             came["refused"] += 1
@@ -77,7 +77,7 @@ def test_half_as_many_as_there_are_slots_may_wait_for_one() -> None:
 
 
 def test_room_is_never_overdrawn_and_everyone_gets_it() -> None:
-    room, seen, now = Room(), [], Counter[str]()
+    room, seen, now = Room(wait=DEADLINE), [], Counter[str]()
     lock = threading.Lock()
 
     def work(amount: int) -> None:
@@ -193,7 +193,7 @@ class Site:
         wait_until(lambda: answers("127.0.0.1", self.port), "the web server")
 
     def ask(self, method: str, address: str, body: bytes = b"", **headers: str) -> tuple[int, dict[str, str], bytes]:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=120)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
         connection.request(method, address, body, {"Authorization": f"Token {self.token}", **headers})
         answer = connection.getresponse()
         read = answer.read()

@@ -23,6 +23,7 @@ from search.encoders.folder import read_folder
 from search.methods.base import Picture
 from tests.support.images import scene
 from tests.support.tiny_clip import untrained
+from tests.support.waiting import DEADLINE
 
 needs_torch = pytest.mark.skipif(
     not all(find_spec(each) for each in ("torch", "torchvision", "timm", "open_clip")),
@@ -116,7 +117,7 @@ def test_without_a_network_it_says_at_once_what_to_do_instead(tmp_path: Path) ->
         cwd=django_settings.BASE_DIR,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=DEADLINE,
         check=False,
     )
     assert run.returncode == 1, run.stderr

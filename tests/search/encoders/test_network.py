@@ -14,6 +14,7 @@ from search.encoders import load
 from search.methods.base import Picture
 from tests.support.images import scene
 from tests.support.paths import ROOT
+from tests.support.waiting import DEADLINE
 
 
 def test_two_encoders_of_one_file_share_its_session(encoders: Path) -> None:
@@ -80,6 +81,6 @@ print("seen and read")
 
 def test_making_and_running_the_defaults_needs_no_torch(encoders: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", WITHOUT_TORCH, str(encoders), str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "seen and read"

@@ -27,7 +27,7 @@ from tests.search.snapshots.conftest import COUNT
 from tests.support.servers import Postgres, missing_programs
 from tests.support.sites import Peer, Site, kill
 from tests.support.snapshots import add, first
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEADLINE, wait_until
 
 DAMAGES = 200
 
@@ -41,7 +41,7 @@ Room = Callable[[], AbstractContextManager[None]]
 @pytest.mark.parametrize("space", METHODS)
 def test_a_build_killed_at_any_step_loses_nothing_and_the_next_one_is_whole(site: Site, space: str) -> None:
     process = site.start("tests.support.crashing", space)
-    told = [json.loads(line) for line in process.communicate(timeout=600)[0].splitlines()]
+    told = [json.loads(line) for line in process.communicate(timeout=6 * DEADLINE)[0].splitlines()]
     ends, looks = told[::2], told[1::2]
     assert len(ends) > 20, "hardly a step was found to kill the build at"
     assert [one["ended"] for one in ends] == [signal.SIGKILL] * (len(ends) - 1) + [0]

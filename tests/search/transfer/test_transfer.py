@@ -6,8 +6,6 @@ import hashlib
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -26,10 +24,9 @@ from search.models import Extraction
 from search.transfer.arrays import Reader, Writer
 from search.transfer.exceptions import Damaged
 from tests.support.images import encode, scene
-from tests.support.paths import ROOT
+from tests.support.interrupting import interrupted
 from tests.support.sites import Site
 from tests.support.transfer import COUNT, answers, empty_the_site, run
-from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -138,11 +135,10 @@ def site(tmp_path: Path) -> Iterator[Site]:
     site.kill_all()
 
 
-def killed(site: Site, ready: Any, *command: str) -> None:
-    process = subprocess.Popen([sys.executable, "manage.py", *command], cwd=ROOT, env=site.environment)
-    wait_until(lambda: ready() or process.poll() is not None, "the middle of it")
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, "it ended too early for this test to mean anything"
+def killed(site: Site, folder: Path, count: int, *command: str) -> None:
+    """A command that is killed when so many pictures are in a folder."""
+    code, _ = interrupted(site.environment, signal.SIGKILL, folder, count, *command)
+    assert code == -signal.SIGKILL, "it ended too early for this test to mean anything"
 
 
 def test_after_a_kill_both_ways_go_on(collection: list[Image], site: Site, tmp_path: Path) -> None:
@@ -151,14 +147,14 @@ def test_after_a_kill_both_ways_go_on(collection: list[Image], site: Site, tmp_p
     source, target = tmp_path / "out", tmp_path / "again"
     run("export", source)
     media = Path(site.environment["IMAGESITE_DATA"]) / "media" / "originals"
-    killed(site, lambda: len(list(media.rglob("*.jpg"))) > 70, "import", str(source))
+    killed(site, media, 71, "import", str(source))
     peer = site.peer()
     said = str(peer("manage", f"import {source}"))
     added, known = (int(said.split(word)[0].split()[-1]) for word in (" pictures added", " there already"))
     assert (added + known, added > 0) == (COUNT + 120, True)
     assert peer("count") == COUNT * len(METHODS)
     unfinished = tmp_path / ".again.unfinished" / "files"
-    killed(site, lambda: len(list(unfinished.rglob("*.jpg"))) > 10, "export", str(target))
+    killed(site, unfinished, 11, "export", str(target))
     stray = unfinished / "00" / "00" / f"{'0' * 64}.jpg"
     stray.parent.mkdir(parents=True, exist_ok=True)
     stray.write_bytes(b"of a picture that was deleted since")

@@ -22,6 +22,7 @@ from search.snapshots import build
 from tests.support import tiny_encoder
 from tests.support.images import scene
 from tests.support.versions import COUNT, SPACE, add, everything_is_found, found, version
+from tests.support.waiting import DEADLINE
 
 pytestmark = pytest.mark.django_db
 
@@ -161,11 +162,8 @@ def test_a_query_is_answered_in_the_version_that_it_was_made_in(root: Path, ids:
 def test_a_switch_killed_at_any_step_loses_nothing(site, tmp_path: Path) -> None:
     """Each build, and each look at what it left, is a process of its own."""
     site.environment |= {"MODELS_ROOT": str(tmp_path / "models"), "NEURAL_ENCODER": "tiny"}
-    told = [
-        json.loads(line)
-        for line in site.start("tests.support.crashing", SPACE, "switch").communicate(timeout=600)[0].split("\n")
-        if line
-    ]
+    process = site.start("tests.support.crashing", SPACE, "switch")
+    told = [json.loads(line) for line in process.communicate(timeout=6 * DEADLINE)[0].split("\n") if line]
     ends, looks = told[::2], told[1::2]
     assert len(ends) > 15, "hardly a step was found to kill the switch at"
     assert [one["ended"] for one in ends] == [signal.SIGKILL] * (len(ends) - 1) + [0]
