@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
+from django.utils.translation import gettext_lazy as _
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngImageFile
 from pillow_heif import register_heif_opener
@@ -161,8 +162,8 @@ def _rejecting_what_is_broken(data: bytes, limits: Limits) -> Iterator[None]:
     except (Image.DecompressionBombError, MemoryError) as error:
         raise _too_many_pixels(limits) from error
     except BROKEN as error:
-        message = "The picture is damaged or incomplete. Save it again and retry."
-        raise ImageRejected(message, "damaged") from error
+        text = _("The picture is damaged or incomplete. Save it again and retry.")
+        raise ImageRejected("damaged", text) from error
 
 
 class _Frugal(io.BytesIO):
@@ -176,7 +177,7 @@ class _Frugal(io.BytesIO):
     def read(self, size: int | None = -1, /) -> bytes:
         self.reads_left -= 1
         if self.reads_left < 0:
-            raise ImageRejected("The picture is built from too many small pieces. Save it again.", "damaged")
+            raise ImageRejected("damaged", _("The picture is built from too many small pieces. Save it again."))
         return super().read(size)
 
     def allow_pixels(self) -> None:
@@ -184,12 +185,17 @@ class _Frugal(io.BytesIO):
         self.reads_left = 2_000_000
 
 
+def too_large(size: int, most: int) -> ImageRejected:
+    """For a file of so many bytes, where ``most`` are taken."""
+    text = _("The file has %(size)s bytes; at most %(most)s are taken.")
+    return ImageRejected("too_large", text, size=size, most=most)
+
+
 def _check_bytes(data: bytes, limits: Limits) -> None:
     if not data:
-        raise ImageRejected("The file is empty.", "empty")
+        raise ImageRejected("empty", _("The file is empty."))
     if len(data) > limits.max_bytes:
-        message = f"The file has {len(data):,} bytes; at most {limits.max_bytes:,} are taken."
-        raise ImageRejected(message, "too_large")
+        raise too_large(len(data), limits.max_bytes)
 
 
 def _check_icon(data: bytes, limits: Limits) -> None:
@@ -217,7 +223,8 @@ def _peak(format_name: str | None, width: int, height: int) -> int:
 
 def _too_many_pixels(limits: Limits, weight: int = 1) -> ImageRejected:
     most = min(limits.max_pixels, limits.max_memory // weight) // 1_000_000
-    return ImageRejected(f"The picture has too many pixels; at most {most} megapixels are taken.", "too_many_pixels")
+    text = _("The picture has too many pixels; at most %(most)s megapixels are taken.")
+    return ImageRejected("too_many_pixels", text, most=most)
 
 
 def _check_scans(data: bytes, image: Image.Image) -> None:
@@ -225,21 +232,22 @@ def _check_scans(data: bytes, image: Image.Image) -> None:
     if image.format in ("JPEG", "MPO"):
         scans = data.count(b"\xff\xda")
         if scans * image.width * image.height > MOST_SCANNED_PIXELS:
-            raise ImageRejected("The picture has too many scans. Save it again as a plain JPEG.", "damaged")
+            raise ImageRejected("damaged", _("The picture has too many scans. Save it again as a plain JPEG."))
 
 
 def _check_frames(frames: int, limits: Limits) -> None:
     if frames > limits.max_frames:
-        message = f"The animation has {frames:,} frames; at most {limits.max_frames:,} are taken."
-        raise ImageRejected(message, "too_many_frames")
+        text = _("The animation has %(frames)s frames; at most %(most)s are taken.")
+        raise ImageRejected("too_many_frames", text, frames=frames, most=limits.max_frames)
 
 
 def _reject_unknown(data: bytes) -> NoReturn:
     start = data[:64].lstrip(b"\xef\xbb\xbf\r\n\t ")
     for signature, name in KNOWN_BUT_NOT_TAKEN:
         if start.startswith(signature):
-            raise ImageRejected(f"{name} files are not taken. Save it as PNG or JPEG.", "unsupported")
-    raise ImageRejected("This is not a picture, or its first bytes are damaged.", "not_an_image")
+            text = _("%(format)s files are not taken. Save it as PNG or JPEG.")
+            raise ImageRejected("unsupported", text, format=name)
+    raise ImageRejected("not_an_image", _("This is not a picture, or its first bytes are damaged."))
 
 
 def _load(image: Image.Image, side: int) -> tuple[int, int]:

@@ -1,16 +1,29 @@
-"""What can go wrong with a picture; each message names the cure."""
+"""What can go wrong with a picture: a code for programs, and a message for people that names the cure."""
+
+from __future__ import annotations
+
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 
 class GalleryError(Exception):
-    """Base of this family. ``str(error)`` is fit to be shown to a visitor."""
+    """Base of this family. ``code`` is stable; ``str(error)`` is for people, in the language that is active then.
+
+    ``text`` comes from gettext_lazy or ngettext_lazy, ``params`` are filled into it: %(name)s.
+    """
+
+    def __init__(self, code: str, text: str | Promise, **params: object) -> None:
+        super().__init__(code, text)
+        self.code, self.text, self.params = code, text, params
+
+    def __str__(self) -> str:
+        shown = {name: _shown(value) for name, value in self.params.items()}
+        return str(self.text) % shown if shown else str(self.text)
 
 
 class ImageRejected(GalleryError):
-    """The bytes are not a picture that this site takes. ``code`` is stable, ``str`` is for people."""
-
-    def __init__(self, message: str, code: str = "invalid_image") -> None:
-        super().__init__(message)
-        self.code = code
+    """The bytes are not a picture that this site takes."""
 
 
 class Busy(Exception):
@@ -19,7 +32,7 @@ class Busy(Exception):
     retry_after = 5
 
     def __init__(self) -> None:
-        super().__init__("Too many pictures are coming in at once. Send this one again in a few seconds.")
+        super().__init__(_("Too many pictures are coming in at once. Send this one again in a few seconds."))
 
 
 class FetchFailed(GalleryError):
@@ -32,3 +45,8 @@ class SourceUnavailable(GalleryError):
 
 class StorageAway(GalleryError):
     """The storage of files does not answer; no picture is to blame, and it works again when the storage is back."""
+
+
+def _shown(value: object) -> object:
+    """Whole numbers in groups of three digits, as the language has them."""
+    return number_format(value, force_grouping=True) if type(value) is int else value

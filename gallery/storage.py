@@ -12,6 +12,7 @@ from tempfile import NamedTemporaryFile
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage
+from django.utils.translation import gettext_lazy as _
 
 from gallery.exceptions import StorageAway
 
@@ -26,7 +27,8 @@ def speaking_to_storage() -> Iterator[None]:
     except FileNotFoundError:
         raise
     except (OSError, BotoCoreError, ClientError) as error:
-        raise StorageAway(f"Files cannot be kept or read now, try again later ({type(error).__name__}).") from error
+        text = _("Files cannot be kept or read now, try again later (%(kind)s).")
+        raise StorageAway("unavailable", text, kind=type(error).__name__) from error
 
 
 class DurableFileSystemStorage(FileSystemStorage):

@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import quote, urljoin
 
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
@@ -30,11 +31,11 @@ GLOBAL_IPV6, NAT64 = ip_network("2000::/3"), ip_network("64:ff9b::/96")
 # Blocks in which clouds answer their own machines, though they look public.
 CLOUD_INTERNAL = (ip_network("192.0.0.0/24"), ip_network("168.63.129.16/32"))
 
-NOT_A_URL = "This is not a picture's address. Paste one that begins with http:// or https://."
-NOT_REACHED = "The site could not be reached. Check the address, or save the picture and upload it."
+NOT_A_URL = _("This is not a picture's address. Paste one that begins with http:// or https://.")
+NOT_REACHED = _("The site could not be reached. Check the address, or save the picture and upload it.")
 # One text for both, so that nobody can ask which names exist inside the network.
-NOT_PUBLIC = "This name is unknown or not on the public internet. Check it, or upload the picture."
-NO_PICTURE = "No picture was found at this address. Open it in a browser, save the picture and upload it."
+NOT_PUBLIC = _("This name is unknown or not on the public internet. Check it, or upload the picture.")
+NO_PICTURE = _("No picture was found at this address. Open it in a browser, save the picture and upload it.")
 
 
 def fetch(url: str) -> bytes:
@@ -44,7 +45,7 @@ def fetch(url: str) -> bytes:
     """
     deadline = time.monotonic() + settings.FETCH_TIMEOUT
     try:
-        for _ in range(1 + MAX_REDIRECTS):
+        for _hop in range(1 + MAX_REDIRECTS):
             parts = _checked(url.strip())
             with _answer(parts, deadline) as response:
                 location = response.get_redirect_location()
@@ -53,9 +54,12 @@ def fetch(url: str) -> bytes:
                 # Some servers send raw UTF-8 here, which http.client reads as Latin-1.
                 url = urljoin(parts.url, quote(location.encode("latin-1"), safe=string.punctuation))
     except (HTTPError, HTTPException, OSError, ValueError) as error:
-        late = f"The site took longer than {settings.FETCH_TIMEOUT:g} seconds. Save the picture and upload it."
-        raise FetchFailed(late if time.monotonic() >= deadline else NOT_REACHED) from error
-    raise FetchFailed("This address redirects too often. Paste the address of the picture itself.")
+        if time.monotonic() < deadline:
+            raise FetchFailed("not_reached", NOT_REACHED) from error
+        text = _("The site took longer than %(time)s seconds. Save the picture and upload it.")
+        raise FetchFailed("too_slow", text, time=f"{settings.FETCH_TIMEOUT:g}") from error
+    text = _("This address redirects too often. Paste the address of the picture itself.")
+    raise FetchFailed("too_many_redirects", text)
 
 
 def _checked(url: str) -> Url:
@@ -63,15 +67,16 @@ def _checked(url: str) -> Url:
     try:
         parts = parse_url(url)
     except ValueError as error:
-        raise FetchFailed(NOT_A_URL) from error
+        raise FetchFailed("not_a_url", NOT_A_URL) from error
     host = (parts.host or "").rstrip(".")
     # Parsers differ over control characters and backslashes, and some drop them silently.
     if parts.scheme not in DEFAULT_PORTS or not host or re.search(r"[\x00-\x1f\x7f\\]", url) or "%" in host:
-        raise FetchFailed(NOT_A_URL)
+        raise FetchFailed("not_a_url", NOT_A_URL)
     if parts.auth is not None:
-        raise FetchFailed("Remove the user name and password from the address.")
+        raise FetchFailed("credentials", _("Remove the user name and password from the address."))
     if parts.port not in (None, *PORTS) and not settings.FETCH_PRIVATE_ADDRESSES:
-        raise FetchFailed(f"Only the ports {', '.join(map(str, PORTS))} are allowed. Upload the picture instead.")
+        text = _("Only the ports %(ports)s are allowed. Upload the picture instead.")
+        raise FetchFailed("port_refused", text, ports=", ".join(map(str, PORTS)))
     return parts._replace(host=host)
 
 
@@ -116,11 +121,11 @@ def _addresses(parts: Url, deadline: float) -> list[str]:
         lookup = pool.submit(socket.getaddrinfo, (parts.host or "").strip("[]"), None, type=socket.SOCK_STREAM)
         found = list(dict.fromkeys(str(entry[4][0]) for entry in lookup.result(_left(deadline))))
     except (socket.gaierror, UnicodeError) as error:
-        raise FetchFailed(NOT_PUBLIC) from error
+        raise FetchFailed("not_public", NOT_PUBLIC) from error
     finally:
         pool.shutdown(wait=False)
     if not settings.FETCH_PRIVATE_ADDRESSES and not all(map(_is_public, found)):
-        raise FetchFailed(NOT_PUBLIC)
+        raise FetchFailed("not_public", NOT_PUBLIC)
     return found[:MAX_ADDRESSES]
 
 
@@ -138,7 +143,7 @@ def _is_public(address: str) -> bool:
 def _body(response: BaseHTTPResponse, deadline: float) -> bytes:
     """All of a good answer's body, as sent. Raises FetchFailed."""
     if response.status != 200 or response.headers.get("Content-Encoding", "identity") != "identity":
-        raise FetchFailed(NO_PICTURE)
+        raise FetchFailed("no_picture", NO_PICTURE)
     limit, data = settings.MAX_IMAGE_BYTES, bytearray()
     size = response.length_remaining or 0
     while size <= limit and (chunk := response.read1(65_536, decode_content=False)):
@@ -146,7 +151,8 @@ def _body(response: BaseHTTPResponse, deadline: float) -> bytes:
         data += chunk
         size = max(size, len(data))
     if size > limit:
-        raise FetchFailed(f"This file is larger than {limit:,} bytes. Save a smaller copy and upload it.")
+        text = _("This file is larger than %(size)s bytes. Save a smaller copy and upload it.")
+        raise FetchFailed("too_large", text, size=limit)
     _left(deadline)  # a connection that was cut off looks like one that ended
     return bytes(data)
 

@@ -14,14 +14,19 @@ from django.utils import translation
 SAME_FOR_ALL = ("/api/", "/media/", "/static/", "/healthz", "/readyz", "/metrics")
 
 
+def language_for(request: HttpRequest) -> str:
+    """The code of the language in which a request is answered."""
+    if request.path.startswith(SAME_FOR_ALL):
+        return settings.LANGUAGE_CODE
+    return translation.get_language_from_request(request)
+
+
 class LanguageMiddleware(LocaleMiddleware):
     """Like Django's, but what programs read is English for everybody, and a cache may share it."""
 
     def process_request(self, request: HttpRequest) -> None:
-        if request.path.startswith(SAME_FOR_ALL):
-            translation.activate(settings.LANGUAGE_CODE)
-        else:
-            super().process_request(request)
+        translation.activate(language_for(request))
+        request.LANGUAGE_CODE = translation.get_language()
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         if not response.get("Content-Type", "").startswith("text/html") or request.path.startswith(SAME_FOR_ALL):

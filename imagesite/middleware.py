@@ -9,12 +9,15 @@ from time import monotonic
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from django.utils import translation
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from gallery.admission import Slots
 from gallery.exceptions import Busy
 from gallery.web.api_views import FORM_TEXT
 from gallery.web.errors import body
-from gallery.web.i18n import told
+from imagesite.languages import language_for
 from imagesite.readiness import readyz
 from imagesite.views import healthz
 
@@ -45,7 +48,7 @@ class RequestSizeMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if int(request.META.get("CONTENT_LENGTH") or 0) <= PICTURES * (settings.MAX_IMAGE_BYTES + FORM_TEXT):
             return self.get_response(request)
-        message = "The request is too large. Send fewer or smaller pictures at once."
+        message = _("The request is too large. Send fewer or smaller pictures at once.")
         return _refusal(request, "too_large", message, 413)
 
 
@@ -93,12 +96,15 @@ def _patience(request: HttpRequest, seconds: float) -> Iterator[None]:
 
 
 def _try_later(request: HttpRequest, busy: Busy) -> HttpResponse:
-    response = _refusal(request, "busy", str(busy), 429)
+    response = _refusal(request, "busy", busy, 429)
     response["Retry-After"] = str(busy.retry_after)
     return response
 
 
-def _refusal(request: HttpRequest, code: str, message: str, status: int) -> HttpResponse:
+def _refusal(request: HttpRequest, code: str, message: Promise | Exception, status: int) -> HttpResponse:
+    """In the visitor's language, though LanguageMiddleware comes later; no session is read for it."""
+    with translation.override(language_for(request)):
+        text = str(message)
     if request.path.startswith("/api/"):
-        return JsonResponse(body(code, message), status=status)
-    return HttpResponse(told(message), status=status, content_type="text/plain; charset=utf-8")
+        return JsonResponse(body(code, text), status=status)
+    return HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")

@@ -76,7 +76,7 @@ def spaces() -> dict[str, str]:
         try:
             view = live(space).view()
             reach(view.index)
-            found[space] = view.problem
+            found[space] = view.problem or ""
         except SpaceUnavailable as error:
             found[space] = str(error)
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,28 @@ Features = NDArray[np.generic]
 Pixels = NDArray[np.uint8]
 Transform = tuple[float, ...]  # 3 x 3, row by row: pixels of the query, as shares of its size -> of the found picture
 Step = TypeVar("Step")
+
+
+def gettext_noop(text: str) -> str:
+    """The text itself: marks it for makemessages, in modules that know no Django. Pages translate it."""
+    return text
+
+
+class Message(str):
+    """A text for people that knows its ``code``, and how to be said in other languages.
+
+    As a string it is English, for logs, programs and whatever is stored; gallery/web/i18n.py fills ``params`` into the
+    translation of ``text``. A parameter may be a Message too.
+    """
+
+    code: str
+    text: str
+    params: Mapping[str, object]
+
+    def __new__(cls, code: str, text: str, **params: object) -> Self:
+        message = super().__new__(cls, text % params if params else text)
+        message.code, message.text, message.params = code, text, params
+        return message
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +89,7 @@ class Result:
     method: str
     took_ms: float
     hits: tuple[Hit, ...] = ()
-    skipped: Mapping[str, str] = field(default_factory=dict)
+    skipped: Mapping[str, Message] = field(default_factory=dict)
 
 
 class Progress(Protocol):

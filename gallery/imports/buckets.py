@@ -9,6 +9,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.core.files.storage import default_storage
+from django.utils.translation import gettext_lazy
 from storages.backends.s3 import S3Storage
 
 from gallery.exceptions import SourceUnavailable
@@ -34,7 +35,8 @@ def find(path: str) -> Iterator[Found]:
                     read = partial(_read, client, bucket, key, entry["Size"])
                     yield Found(f"{SCHEME}{bucket}/{key}", read, origin=origin)
     except (BotoCoreError, ClientError) as error:
-        raise SourceUnavailable(f"{SCHEME}{bucket} cannot be listed: {_told(error)}") from error
+        text = gettext_lazy("%(bucket)s cannot be listed: %(reason)s")
+        raise SourceUnavailable("not_listed", text, bucket=f"{SCHEME}{bucket}", reason=_in_line(error)) from error
 
 
 def _client(bucket: str) -> Any:
@@ -47,7 +49,8 @@ def _client(bucket: str) -> Any:
     try:
         return S3Storage(**{**options, "bucket_name": bucket, "location": ""}).connection.meta.client
     except (BotoCoreError, ValueError) as error:
-        raise SourceUnavailable(f"{SCHEME}{bucket} cannot be reached: {_told(error)}") from error
+        text = gettext_lazy("%(bucket)s cannot be reached: %(reason)s")
+        raise SourceUnavailable("not_reached", text, bucket=f"{SCHEME}{bucket}", reason=_in_line(error)) from error
 
 
 def _read(client: Any, bucket: str, key: str, size: int) -> bytes:
@@ -59,9 +62,9 @@ def _read(client: Any, bucket: str, key: str, size: int) -> bytes:
             data: bytes = body.read(settings.MAX_IMAGE_BYTES + 1)
             return data
     except (BotoCoreError, ClientError) as error:
-        raise OSError(_told(error)) from error
+        raise OSError(_in_line(error)) from error
 
 
-def _told(error: Exception) -> str:
+def _in_line(error: Exception) -> str:
     """What the server said, in one line."""
     return " ".join(str(error).split())[:300]

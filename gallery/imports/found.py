@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
+from gallery.decoding import too_large
 from gallery.exceptions import ImageRejected
 
 HIDDEN = "__MACOSX"  # what macOS puts into its zips beside the files
@@ -38,20 +40,18 @@ class Found:
 def check_size(size: int) -> None:
     """Raises ImageRejected if a file is too large to be read."""
     if size > settings.MAX_IMAGE_BYTES:
-        raise ImageRejected(
-            f"The file has {size:,} bytes; at most {settings.MAX_IMAGE_BYTES:,} are taken.", "too_large"
-        )
+        raise too_large(size, settings.MAX_IMAGE_BYTES)
 
 
 def check_name(name: str) -> None:
     """Raises ImageRejected for an entry of an archive that would lead out of it, though nothing is unpacked by name."""
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or name[1:2] == ":":
-        raise ImageRejected("The name of this entry leads out of the archive. Pack it again.", "bad_name")
+        raise ImageRejected("bad_name", _("The name of this entry leads out of the archive. Pack it again."))
 
 
 def no_plain_file() -> ImageRejected:
-    return ImageRejected("This is no plain file.", "not_an_image")
+    return ImageRejected("not_an_image", _("This is no plain file."))
 
 
 def is_hidden(name: str) -> bool:

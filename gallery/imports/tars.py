@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext_lazy
 
 from gallery.exceptions import ImageRejected
 from gallery.imports.bounded import Bounded, is_gz, open_bounded
@@ -23,7 +24,7 @@ from gallery.imports.found import Found, check_name, check_size, is_hidden, no_p
 TOLD_BY = ("txt", "json")  # what tells about a picture, by the end of its name
 MOST_TOLD = 1_000_000  # bytes
 MOST_TAGS = 100
-DAMAGED = "The tar is damaged or cut off: {}. What comes behind that was not read."
+DAMAGED = gettext_lazy("The tar is damaged or cut off: %(reason)s. What comes behind that was not read.")
 
 
 @dataclass(slots=True)
@@ -87,7 +88,7 @@ def find(path: str) -> Iterator[Found]:
     except ImageRejected as error:
         problem = Found(path, problem=str(error), code=error.code)
     except (tarfile.TarError, zlib.error, EOFError, ValueError, OSError) as error:
-        problem = Found(path, problem=DAMAGED.format(error), code="damaged")
+        problem = Found(path, problem=str(DAMAGED) % {"reason": error}, code="damaged")
     yield from sample.found()
     if problem:
         yield problem
@@ -116,7 +117,8 @@ def _data(archive: tarfile.TarFile, member: tarfile.TarInfo, end: str) -> bytes:
     check_name(member.name)
     check_size(member.size)
     if end in TOLD_BY and member.size > MOST_TOLD:
-        raise ImageRejected(f"This has {member.size:,} bytes; at most {MOST_TOLD:,} are read.", "too_large")
+        text = gettext_lazy("This has %(size)s bytes; at most %(most)s are read.")
+        raise ImageRejected("too_large", text, size=member.size, most=MOST_TOLD)
     file = archive.extractfile(member)
     data = file.read() if file else b""
     if len(data) != member.size:

@@ -9,6 +9,7 @@ from functools import partial
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
 from gallery.exceptions import ImageRejected
 from gallery.imports.bounded import open_bounded
@@ -16,7 +17,7 @@ from gallery.imports.found import Found, check_name, check_size, is_hidden, no_p
 
 ENCRYPTED = 0x1  # bit of an entry's flags
 UNIX = 3  # system that wrote the entry; its attributes then say what kind of file it is
-DAMAGED = "The zip is damaged: {}. Pack it again."
+DAMAGED = _("The zip is damaged: %(reason)s. Pack it again.")
 
 
 def find(path: str) -> Iterator[Found]:
@@ -29,7 +30,7 @@ def find(path: str) -> Iterator[Found]:
     except ImageRejected as error:
         yield Found(path, problem=str(error), code=error.code)
     except (BadZipFile, NotImplementedError, UnicodeError, OSError) as error:
-        yield Found(path, problem=DAMAGED.format(error), code="damaged")
+        yield Found(path, problem=str(DAMAGED) % {"reason": error}, code="damaged")
 
 
 def _read(archive: ZipFile, entry: ZipInfo) -> bytes:
@@ -39,7 +40,7 @@ def _read(archive: ZipFile, entry: ZipInfo) -> bytes:
         with archive.open(entry) as file:
             return file.read(settings.MAX_IMAGE_BYTES + 1)
     except (BadZipFile, zlib.error, EOFError, RuntimeError, UnicodeError, OSError) as error:
-        raise ImageRejected(DAMAGED.format(error), "damaged") from error
+        raise ImageRejected("damaged", DAMAGED, reason=error) from error
 
 
 def _check(entry: ZipInfo) -> None:
@@ -48,8 +49,9 @@ def _check(entry: ZipInfo) -> None:
     if kind not in (0, stat.S_IFREG):
         raise no_plain_file()
     if entry.flag_bits & ENCRYPTED:
-        raise ImageRejected("This entry is encrypted. Unpack the zip and import the files.", "encrypted")
+        raise ImageRejected("encrypted", _("This entry is encrypted. Unpack the zip and import the files."))
     # Others may ask for gigabytes of memory, and nobody packs pictures with them.
     if entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-        raise ImageRejected("This entry is packed in a rare way. Unpack the zip and import the files.", "unreadable")
+        text = _("This entry is compressed in a rare way. Unpack the zip and import the files.")
+        raise ImageRejected("unreadable", text)
     check_size(entry.file_size)

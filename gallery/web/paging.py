@@ -11,6 +11,8 @@ from typing import Any
 from django.core.paginator import InvalidPage
 from django.db import connection
 from django.db.models import F, Q, QuerySet
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from gallery.models import MAX_ID, Image, Tag
 
@@ -25,17 +27,17 @@ class Sort:
     Each has an index in gallery/models.py.
     """
 
-    label: str
+    label: str | Promise
     field: str
     kind: type
     down: bool = False
 
 
 SORTS: dict[str, Sort] = {
-    NEWEST: Sort("Newest", "place", int, down=True),
-    "oldest": Sort("Oldest", "place", int),
-    "title": Sort("Title", "title_key", str),
-    "size": Sort("Largest file", "bytes", int, down=True),
+    NEWEST: Sort(_("Newest"), "place", int, down=True),
+    "oldest": Sort(_("Oldest"), "place", int),
+    "title": Sort(_("Title"), "title_key", str),
+    "size": Sort(_("Largest file"), "bytes", int, down=True),
 }
 
 

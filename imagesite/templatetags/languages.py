@@ -7,10 +7,9 @@ import json
 from django import template
 from django.utils.translation import get_language
 
-from gallery.web.i18n import in_scripts, told
+from gallery.web.i18n import in_scripts
 
 register = template.Library()
-register.filter("told", told)
 
 
 @register.simple_tag

@@ -37,7 +37,7 @@ class GroupAnswer(serializers.Serializer[Any]):
     relation = serializers.ChoiceField(choices=RELATIONS, source="group.relation", help_text="Of the least alike")
     size = serializers.IntegerField(source="group.size")
     keeper = serializers.IntegerField(source="group.keeper_id", help_text="Id of the picture to keep")
-    reasons = serializers.ListField(child=serializers.CharField(), source="group.reasons")
+    reasons = serializers.ListField(child=serializers.CharField(), help_text="Why that one")
     images = MemberAnswer(many=True, source="cards")
 
 

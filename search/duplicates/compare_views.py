@@ -11,6 +11,8 @@ from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from gallery.exceptions import ImageRejected
@@ -22,7 +24,8 @@ from search.duplicates.pairs import STILL, Matrix, inverse
 from search.duplicates.pictures import Pictures, whole
 from search.types import Pixels
 
-VIEWS = (("side", "Side by side"), ("overlay", "Overlay"), ("difference", "Difference"))
+Fact = tuple[Promise, str, str, int]
+VIEWS = (("side", _("Side by side")), ("overlay", _("Overlay")), ("difference", _("Difference")))
 
 
 @require_safe
@@ -85,27 +88,27 @@ def _matrix(first: Image, second: Image) -> Matrix:
     return pair.matrix if first is lower else inverse(pair.matrix)
 
 
-def _facts(first: Image, second: Image) -> list[tuple[str, str, str, int]]:
+def _facts(first: Image, second: Image) -> list[Fact]:
     """Label, what is so of the first, of the second, and which of them is better: 1, 2, or 0 for neither."""
     return [
-        _fact("Size", first, second, lambda image: f"{image.width:,} × {image.height:,}", _pixels),
-        _fact("Format", first, second, lambda image: image.format),
-        _fact("File size", first, second, lambda image: filesizeformat(image.bytes)),
-        _fact("Taken", first, second, lambda image: _when(image.taken_at)),
-        _fact("Camera", first, second, lambda image: image.camera or "–"),
-        _fact("Added", first, second, lambda image: _when(image.created_at), _age),
-        _fact("Tags", first, second, lambda image: ", ".join(tag.name for tag in image.tags.all()) or "–", _tags),
-        _fact("Albums", first, second, lambda image: ", ".join(album.title for album in image.albums.all()) or "–"),
+        _fact(_("Size"), first, second, lambda image: f"{image.width:,} × {image.height:,}", _pixels),
+        _fact(_("Format"), first, second, lambda image: image.format),
+        _fact(_("File size"), first, second, lambda image: filesizeformat(image.bytes)),
+        _fact(_("Taken"), first, second, lambda image: _when(image.taken_at)),
+        _fact(_("Camera"), first, second, lambda image: image.camera or "–"),
+        _fact(_("Added"), first, second, lambda image: _when(image.created_at), _age),
+        _fact(_("Tags"), first, second, lambda image: ", ".join(tag.name for tag in image.tags.all()) or "–", _tags),
+        _fact(_("Albums"), first, second, lambda image: ", ".join(album.title for album in image.albums.all()) or "–"),
     ]
 
 
 def _fact(
-    label: str,
+    label: Promise,
     first: Image,
     second: Image,
     say: Callable[[Image], str],
     measure: Callable[[Image], float] = lambda image: 0,
-) -> tuple[str, str, str, int]:
+) -> Fact:
     one, two = measure(first), measure(second)
     return label, say(first), say(second), 0 if one == two else 1 if one > two else 2
 

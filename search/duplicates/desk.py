@@ -11,11 +11,12 @@ from django.contrib.auth.models import User
 from django.core.paginator import InvalidPage
 from django.db.models import Count
 from django.utils import timezone
+from django.utils.functional import Promise
 
 from search.collection import TRASH_RETENTION, Image
 from search.duplicates import finding, pairs
 from search.duplicates.models import RELATIONS, Cursor, Decision, Group, Member, Pair
-from search.duplicates.wording import describe
+from search.duplicates.wording import describe, reason
 
 PAGE_SIZE = 20
 MOST_SHOWN = 24  # pictures of a group; what is decided holds for all
@@ -39,6 +40,11 @@ class Shown:
 
     group: Group
     cards: list[Card]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why the first picture is suggested, in words."""
+        return [reason(code, self.cards[0].image) for code in self.group.reasons]
 
     @property
     def hidden(self) -> int:
@@ -72,7 +78,7 @@ def status() -> Status:
     return Status(finding.waiting(), cursor.looked_at, cursor.problem)
 
 
-def counts() -> list[tuple[str, str, int]]:
+def counts() -> list[tuple[str, str | Promise, int]]:
     """Relation, its label and how many groups have it, of those that have any."""
     found = dict(Group.objects.values_list("relation").annotate(Count("pk")).order_by())
     return [(relation, label, found[relation]) for relation, label in RELATIONS if relation in found]

@@ -2,7 +2,7 @@
 
 
 class DeskError(Exception):
-    """Base of this family. ``str(error)`` is fit to be shown to whoever decides. ``code`` is stable."""
+    """Base of this family. ``code`` is stable, ``str(error)`` is for whoever decides, in the active language."""
 
     code = "not_possible"
 

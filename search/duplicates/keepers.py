@@ -26,40 +26,40 @@ class Candidate:
     whole: float = 1.0
 
     @property
-    def bits_per_pixel(self) -> float:
-        return 8 * self.bytes / (self.width * self.height)
+    def care(self) -> float:
+        """Bits a pixel; more than any where nothing is lost."""
+        return WITHOUT_LOSS if self.format in LOSSLESS else bits_per_pixel(self.bytes, self.width, self.height)
+
+
+def bits_per_pixel(size: int, width: int, height: int) -> float:
+    """Of a file of so many bytes."""
+    return 8 * size / (width * height)
 
 
 Measure = Callable[[Candidate], float]
-Say = Callable[[Candidate], str]
+Code = Callable[[Candidate], str]
 
-# What counts, the most telling first: a number of which more is better, and how to say that it is the best.
-AREA: tuple[tuple[Measure, Say], ...] = (
-    (lambda one: round(one.whole, 1), lambda one: "shows the most"),
-    (lambda one: one.width * one.height, lambda one: f"the largest, {one.width:,} × {one.height:,}"),
+# What counts, the most telling first: a number of which more is better, and the code of that it is the best.
+# search/duplicates/wording.py has their texts.
+AREA: tuple[tuple[Measure, Code], ...] = (
+    (lambda one: round(one.whole, 1), lambda one: "shows_most"),
+    (lambda one: one.width * one.height, lambda one: "largest"),
 )
-CARE: tuple[tuple[Measure, Say], ...] = (
-    (
-        lambda one: WITHOUT_LOSS if one.format in LOSSLESS else one.bits_per_pixel,
-        lambda one: (
-            f"saved without loss, {one.format}"
-            if one.format in LOSSLESS
-            else f"the least compressed, {one.bits_per_pixel:.1f} bits a pixel"
-        ),
-    ),
+CARE: tuple[tuple[Measure, Code], ...] = (
+    (lambda one: one.care, lambda one: "lossless" if one.format in LOSSLESS else "least_compressed"),
 )
 # Tags and albums come last, for they go to whichever is kept.
-ORIGIN: tuple[tuple[Measure, Say], ...] = (
-    (lambda one: one.taken, lambda one: "knows when it was taken"),
-    (lambda one: -one.created_at.timestamp(), lambda one: "here the longest"),
-    (lambda one: one.said, lambda one: "has the most tags and albums"),
+ORIGIN: tuple[tuple[Measure, Code], ...] = (
+    (lambda one: one.taken, lambda one: "time_known"),
+    (lambda one: -one.created_at.timestamp(), lambda one: "oldest"),
+    (lambda one: one.said, lambda one: "most_described"),
 )
 
 
 def suggest(
     candidates: Sequence[Candidate], eligible: Sequence[int], *, changed: bool = False
 ) -> tuple[int, list[str]]:
-    """The key of the best that is ``eligible``, and in what it is better than some other; the best reason first.
+    """The key of the best that is ``eligible``, and the codes of what is better in it; the best reason first.
 
     ``candidates`` are not empty and hold all that are eligible. ``changed``: one was drawn on or turned, so that how
     well it was saved afterwards says nothing.
@@ -70,7 +70,7 @@ def suggest(
         best = max(measure(one) for one in left)
         left = [one for one in left if _as_good(measure(one), best)]
     chosen = min(left, key=lambda one: one.key)
-    reasons = [say(chosen) for measure, say in measures if _stands_out(chosen, candidates, measure)]
+    reasons = [code(chosen) for measure, code in measures if _stands_out(chosen, candidates, measure)]
     return chosen.key, reasons[:3]
 
 

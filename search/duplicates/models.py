@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from search.collection import Image
 from search.duplicates.pairs import TURNS, Relation
 
-RELATIONS: tuple[tuple[str, str], ...] = (
-    (Relation.PIXELS, "Same pixels"),
-    (Relation.RECOMPRESSED, "Recompressed"),
-    (Relation.RESIZED, "Resized"),
-    (Relation.TURNED, "Mirrored or turned"),
-    (Relation.CROP, "Crop"),
-    (Relation.EDITED, "Edited"),
+RELATIONS: tuple[tuple[str, str | Promise], ...] = (
+    (Relation.PIXELS, _("Same pixels")),
+    (Relation.RECOMPRESSED, _("Recompressed")),
+    (Relation.RESIZED, _("Resized")),
+    (Relation.TURNED, _("Mirrored or turned")),
+    (Relation.CROP, _("Crop")),
+    (Relation.EDITED, _("Edited")),
 )
 
 

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from search import collection
 from search.collection import TRASH_RETENTION, Image, Merged
@@ -28,10 +29,10 @@ def keep(*, group_id: int, image_id: int, user: User | None = None) -> Decision:
     images = _members(group_id)
     kept = images.pop(image_id, None)
     if kept is None:
-        raise Decided("This picture is no longer in the group. Load the page again.")
+        raise Decided(_("This picture is no longer in the group. Load the page again."))
     going = [images[key] for key in sorted(_partners(image_id) & set(images))]
     if not going:
-        raise Decided("Nothing in the group is the same as this picture any more. Load the page again.")
+        raise Decided(_("Nothing in the group is the same as this picture any more. Load the page again."))
     ids = [image.pk for image in going]
     merged = collection.merge_labels(image=kept, others=ids)
     decision = Decision.objects.create(
@@ -51,7 +52,7 @@ def set_apart(*, group_id: int, image_id: int | None = None, user: User | None =
     """Say that one picture of a group, or each, is no duplicate of the others, by their content. Raises Decided."""
     images = _members(group_id)
     if image_id is not None and image_id not in images:
-        raise Decided("This picture is no longer in the group. Load the page again.")
+        raise Decided(_("This picture is no longer in the group. Load the page again."))
     pairs = Pair.objects.filter(first__in=images, second__in=images)
     if image_id is not None:
         pairs = pairs.filter(Q(first=image_id) | Q(second=image_id))
@@ -78,7 +79,7 @@ def undo(*, decision_id: int) -> Decision:
     claimed = Decision.objects.filter(pk=decision_id, undone_at=None).update(undone_at=timezone.now())
     decision = Decision.objects.filter(pk=decision_id).first()
     if not claimed or decision is None:
-        raise TooLate("This was undone already.")
+        raise TooLate(_("This was undone already."))
     if decision.kind == Decision.Kind.KEEP:
         _bring_back(decision)
     else:
@@ -97,7 +98,7 @@ def forget_old() -> None:
 def _bring_back(decision: Decision) -> None:
     kept = Image.everything.select_for_update().filter(pk=decision.kept or 0).first()
     if not collection.restore_images(ids=decision.trashed):
-        raise TooLate("These pictures are no longer in the trash.")
+        raise TooLate(_("These pictures are no longer in the trash."))
     if kept:
         collection.unmerge_labels(image=kept, merged=Merged(decision.tags, decision.albums))
 
@@ -109,7 +110,7 @@ def _members(group_id: int) -> dict[int, Image]:
     images = Image.objects.select_for_update().filter(pk__in=ids)
     found = {image.pk: image for image in images}
     if len(found) < 2:
-        raise Decided("This group is no longer there; somebody has decided on it. Load the page again.")
+        raise Decided(_("This group is no longer there; somebody has decided on it. Load the page again."))
     return found
 
 

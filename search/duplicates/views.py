@@ -16,7 +16,6 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from gallery.models import Image
-from gallery.web.i18n import told
 from gallery.web.permissions import MAY_DECIDE, staff_only
 from gallery.web.requests import wants_fragment
 from search.duplicates import desk, services
@@ -68,30 +67,30 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         services.undo(decision_id=pk)
     except DeskError as error:
-        return _told(request, told(str(error)), 409)
-    return _told(request, _("Undone."), 200)
+        return _answer(request, str(error), 409)
+    return _answer(request, _("Undone."), 200)
 
 
 @require_POST
 @staff_only()
 def find(request: HttpRequest) -> HttpResponse:
     send("search.duplicates.tasks.find")
-    return _told(request, _("Looking for duplicates among new pictures."), 200)
+    return _answer(request, _("Looking for duplicates among new pictures."), 200)
 
 
 def _decide(request: HttpRequest, field: str, call: Callable[[Any, Any], Decision]) -> HttpResponse:
     """Decide by what a field of the form says; a script gets the line that takes the group's place."""
     form = ChoiceForm(request.POST)
     if not form.is_valid() or (field == "image" and form.cleaned_data["image"] is None):
-        return _told(request, _("Choose a picture of the group."), 400)
+        return _answer(request, _("Choose a picture of the group."), 400)
     try:
         decision = call(form.cleaned_data[field], request.user)
     except DeskError as error:
-        return _told(request, told(str(error)), 409)
+        return _answer(request, str(error), 409)
     if wants_fragment(request):
         kept = Image.everything.filter(pk=decision.kept or 0).first()
         return render(request, "duplicates/_decided.html", {"decision": decision, "kept": kept})
-    return _told(request, _sentence(decision), 200)
+    return _answer(request, _sentence(decision), 200)
 
 
 def _sentence(decision: Decision) -> str:
@@ -104,10 +103,10 @@ def _sentence(decision: Decision) -> str:
     return said % {"count": moved}
 
 
-def _told(request: HttpRequest, text: str, status: int) -> HttpResponse:
+def _answer(request: HttpRequest, text: str, status: int) -> HttpResponse:
     """The text alone for a script, else back on the page that was asked from."""
     if wants_fragment(request):
-        return render(request, "duplicates/_told.html", {"text": text}, status=status)
+        return render(request, "duplicates/_answer.html", {"text": text}, status=status)
     (messages.success if status == 200 else messages.error)(request, text)
     back = request.POST.get("next", "")
     safe = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure())

@@ -13,3 +13,6 @@ class EncoderDamaged(SpaceUnavailable):
 
 class EncoderNotMade(SearchError):
     """An encoder cannot be made: unknown name, a package is missing, or a hub is out of reach."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("encoder_not_made", detail=detail)

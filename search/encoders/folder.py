@@ -105,7 +105,7 @@ def read_folder(root: Path, name: str) -> Folder:
     """The folder of a name, or of a key ``name@hash``; EncoderMissing or EncoderDamaged names the cure."""
     path = folder_path(root, name)
     if not path.exists():
-        raise EncoderMissing(f"The model “{name}” is not there. Run: manage.py fetch_models {_asked(name)}")
+        raise EncoderMissing("encoder_missing", name=name, command=_asked(name))
     try:
         meta = json.loads((path / META).read_bytes())
         if meta["format"] != FORMAT:
@@ -185,4 +185,4 @@ def _asked(name: str) -> str:
 
 
 def _damaged(name: str, reason: str) -> EncoderDamaged:
-    return EncoderDamaged(f"The model “{name}” is damaged ({reason}). Run: manage.py fetch_models {_asked(name)}")
+    return EncoderDamaged("encoder_damaged", name=name, detail=reason, command=_asked(name))

@@ -41,4 +41,4 @@ class ImageEncoder(Encoder):
         return unit(features if self.matrix is None else features @ self.matrix)
 
     def read(self, texts: Sequence[str]) -> Vectors:
-        raise EncoderMissing(f"The model “{self.name}” sees pictures and does not read words.")
+        raise EncoderMissing("encoder_without_words", name=self.name)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from search.collection import Image
 from search.explain.evidence import grid_path, set_bits
 from search.explain.explain import Asked, Said
@@ -13,6 +15,17 @@ from search.retrieval.regions import Region
 
 HIGH = 100.0  # of drawn pictures and histograms, in their own units
 GAP = 4.0
+
+# How the query was turned before it was compared: the names of evidence.FORMS; as it is goes without saying.
+FORMS = {
+    "mirrored": _("mirrored"),
+    "mirrored top to bottom": _("mirrored top to bottom"),
+    "turned by 180°": _("turned by 180°"),
+    "mirrored along its diagonal": _("mirrored along its diagonal"),
+    "turned by 90° to the left": _("turned by 90° to the left"),
+    "turned by 90° to the right": _("turned by 90° to the right"),
+    "mirrored along its other diagonal": _("mirrored along its other diagonal"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +50,18 @@ def drawing(said: Said, asked: Asked, image: Image) -> Drawing:
 
 def _bits(shown: Any) -> dict[str, Any]:
     squares = [
-        ("The query", grid_path(set_bits(shown["query"]))),
-        ("The result", grid_path(set_bits(shown["image"]))),
-        ("Where they differ", grid_path(set_bits(shown["query"], shown["image"]))),
+        (_("The query"), grid_path(set_bits(shown["query"]))),
+        (_("The result"), grid_path(set_bits(shown["image"]))),
+        (_("Where they differ"), grid_path(set_bits(shown["query"], shown["image"]))),
     ]
-    return {"squares": squares, "differing": shown["differing"], "form": shown["form"]}
+    return {"squares": squares, "differing": shown["differing"], "form": FORMS.get(shown["form"], "")}
 
 
 def _colours(shown: Any) -> dict[str, Any]:
     bars = shown["bars"]
     most = max([bar[side] for bar in bars for side in ("query", "image")], default=1) or 1
     rows = []
-    for side, label in (("query", "The query"), ("image", "The result")):
+    for side, label in (("query", _("The query")), ("image", _("The result"))):
         heights = [round(HIGH * bar[side] / most, 2) for bar in bars]
         drawn = [(n, HIGH - high, high, bars[n]["color"]) for n, high in enumerate(heights)]
         rows.append((label, drawn))

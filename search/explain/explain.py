@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.collection import Image, images, pixels_of, thumbnail
-from search.exceptions import SpaceUnavailable
+from search.exceptions import SpaceUnavailable, message_of
 from search.explain import evidence
 from search.features.store import stored_of
 from search.indexes.metrics import METRICS
@@ -22,12 +22,11 @@ from search.methods import METHODS
 from search.methods.base import Method
 from search.query_uploads.models import Kept
 from search.query_uploads.services import kept_pixels, query_by_kept
-from search.retrieval.guard import FAILED
 from search.retrieval.live import live
 from search.retrieval.queries import query_by_stored, query_by_text
 from search.retrieval.query import Query
 from search.retrieval.regions import Region
-from search.types import Pixels
+from search.types import Message, Pixels
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +79,7 @@ class Why:
     """All that is said, and by whom not."""
 
     said: tuple[Said, ...]
-    skipped: Mapping[str, str]
+    skipped: Mapping[str, Message]
     took_ms: float
 
 
@@ -126,10 +125,10 @@ def explain(asked: Asked, image: Image) -> Why:
         try:
             said.append(_said(space, asked, image))
         except SpaceUnavailable as error:
-            skipped[space] = str(error)
+            skipped[space] = error.message
         except Exception:
             log.exception("Space %s cannot explain", space)
-            skipped[space] = FAILED
+            skipped[space] = message_of("method_failed")
     return Why(tuple(said), skipped, round(1000 * (perf_counter() - started), 3))
 
 
@@ -137,7 +136,7 @@ def _said(space: str, asked: Asked, image: Image) -> Said:
     method = live(space).view().method
     data = stored_of([image.pk], space, method.version).get(image.pk)
     if data is None:
-        raise SpaceUnavailable("The found picture is still being worked on.")
+        raise SpaceUnavailable("result_not_extracted")
     distance = float(_distances(method, asked.query, space, [data])[0])
     others = _sample(space, method.version, asked.query.exclude | {image.pk}) if not method.verified else []
     farther = float(np.mean(_distances(method, asked.query, space, others) > distance)) if others else None

@@ -13,6 +13,7 @@ from search.exceptions import SpaceUnavailable
 from search.methods import get_method
 from search.methods.base import Method
 from search.models import Space
+from search.types import Message
 
 
 def row_of(space: str) -> Space:
@@ -61,13 +62,13 @@ def version_of(method: Method) -> str:
         return ""
 
 
-def problem(space: str) -> str:
-    """Why a space cannot answer at all, with the cure; "" if it can."""
+def problem(space: str) -> Message | None:
+    """Why a space cannot answer at all, with the cure; None if it can."""
     try:
         serving(space)
     except SpaceUnavailable as error:
-        return str(error)
-    return ""
+        return error.message
+    return None
 
 
 def accept(space: str) -> None:

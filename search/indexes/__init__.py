@@ -20,7 +20,7 @@ INDEXES: dict[str, tuple[str, str]] = {
 def index_class(name: str) -> type[Index]:
     """The class behind a name of the table; its libraries are imported on first use."""
     if name not in INDEXES:
-        raise UnknownSpace(f"There is no index “{name}”. Choose one of: {', '.join(INDEXES)}.")
+        raise UnknownSpace("unknown_index", name=name, choices=", ".join(INDEXES))
     module, _, attribute = INDEXES[name][1].rpartition(".")
     found: type[Index] = getattr(import_module(module), attribute)
     return found

@@ -72,7 +72,7 @@ class BruteIndex(Index):
         index = cls(metric, dimension)
         fits = rows.shape == (len(keys), dimension) and rows.dtype == index._rows.dtype
         if not fits or keys.dtype != np.int64 or len(np.unique(keys)) != len(keys):
-            raise SnapshotDamaged("The saved rows have another format or dimension; build the index again.")
+            raise SnapshotDamaged("index_format")
         index._keys, index._rows = keys, rows
         index._slots = {key: slot for slot, key in enumerate(keys.tolist())}
         return index

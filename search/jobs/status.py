@@ -61,7 +61,7 @@ def status(space: Space) -> Status:
         snapshot=space.snapshot,
         bytes=stored_bytes(space.name),
         coming=", ".join(wanted[1:]),
-        problem=versions.problem(space.name),
+        problem=versions.problem(space.name) or "",
     )
 
 

@@ -23,7 +23,7 @@ def load_arrays(folder: Path, names: Sequence[str]) -> list[NDArray[Any]]:
     try:
         return [_mapped(folder / f"{name}.npy") for name in names]
     except (OSError, ValueError, EOFError, SyntaxError) as error:
-        raise SnapshotDamaged(f"An index file cannot be read, build the index again: {error}") from error
+        raise SnapshotDamaged("index_unreadable", detail=error) from error
 
 
 def _mapped(path: Path) -> NDArray[Any]:

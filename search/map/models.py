@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext
 
-from search.methods import METHODS
+from search.methods import label_of
 from search.models import BackgroundJob
 
 
@@ -29,8 +30,8 @@ class Layout(BackgroundJob):
 
     @property
     def label(self) -> str:
-        """The space's name for people."""
-        return METHODS[self.space][0] if self.space in METHODS else self.space
+        """The space's name for people, in the active language."""
+        return gettext(label_of(self.space))
 
 
 class Point(models.Model):

@@ -34,9 +34,9 @@ def like_all(*, ids: Sequence[int], space: str, limit: int) -> Result:
     stored = store.current(space).filter(image_id__in=some).values_list("data", flat=True)
     fitting = [bytes(data) for data in stored if data is not None and method.fits(bytes(data))]
     if not fitting:
-        raise BadQuery("None of these pictures can be searched by yet.")
+        raise BadQuery("nothing_extracted")
     if method.metric != "euclidean":
-        raise SearchError("Pictures of this way of searching have no mean.")
+        raise SearchError("method_without_mean")
     rows = method.rows(fitting).astype(np.float32)
     mean, length = rows.mean(axis=0), np.linalg.norm(rows, axis=1).mean()
     mean *= length / (np.linalg.norm(mean) or 1.0)  # as long as they are

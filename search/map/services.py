@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
-from search.exceptions import JobClosed, SearchError, UnknownSpace
+from search.exceptions import JobClosed, SearchError, UnknownSpace, message_of
 from search.features import backlog, versions
 from search.jobs.progress import closing
 from search.jobs.queue import send
@@ -17,7 +17,8 @@ from search.locks import alone
 from search.map import build, tiles
 from search.map.models import Layout
 from search.map.positions import serving
-from search.methods import METHODS, get_method
+from search.methods import METHODS, get_method, label_of
+from search.types import Message
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +46,10 @@ def request_layout(*, space: str, user: User | None = None) -> Layout:
     Raises UnknownSpace, or SearchError if the space cannot have a map.
     """
     if space not in METHODS:
-        raise UnknownSpace(f"There is no method “{space}”. A map can be had of: {', '.join(mappable())}.")
+        raise UnknownSpace("unknown_method", name=space, choices=", ".join(mappable()))
     if space not in mappable():
-        reason = versions.problem(space) or "Its pictures have no places, only neighbours."
-        raise SearchError(f"There can be no map of “{METHODS[space][0]}”. {reason}")
+        reason = versions.problem(space) or message_of("only_neighbours")
+        raise SearchError("method_without_map", method=Message(space, label_of(space)), reason=reason)
     with transaction.atomic():
         layout = Layout.objects.filter(space=space, state__in=Layout.UNFINISHED).first()
         layout = layout or Layout.objects.create(space=space, requested_by=user)

@@ -20,23 +20,30 @@ from django.http import (
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import condition, require_POST, require_safe
 from rest_framework.throttling import UserRateThrottle
 
 from gallery import services as gallery
 from gallery.models import THUMBNAIL_SIZES, Album, Image
-from gallery.web.i18n import told
+from gallery.web.i18n import localized
 from gallery.zip_download import too_large_for_zip
 from search.exceptions import SearchError
 from search.map import positions, selection, services, tiles
 from search.map.forms import AlbumForm, ExportForm, MapForm, MeanForm, TagForm
 from search.map.models import Layout, Page
-from search.methods import METHODS
+from search.methods import label_of
 
 SIMILAR_SHOWN = 40
 ALBUMS_OFFERED = 200
+STAGES = {  # as search/map/build.py names them
+    "reading features": gettext_lazy("Reading features"),
+    "laying out": gettext_lazy("Laying out"),
+    "naming groups": gettext_lazy("Naming groups"),
+    "drawing": gettext_lazy("Drawing"),
+    "drawing the whole": gettext_lazy("Drawing the whole"),
+}
 SCRIPTS = [f"atlas/{name}.js" for name in ("places", "pages", "painter", "view", "map", "finder", "desk")]
 
 
@@ -54,6 +61,7 @@ def map_page(request: HttpRequest) -> HttpResponse:
     shown = next((layout for layout in maps if layout.space == wanted), maps[0] if maps else None)
     waiting = Layout.objects.defer("places").filter(state__in=Layout.UNFINISHED).first()
     context: dict[str, Any] = {"maps": maps, "shown": shown, "waiting": waiting, "scripts": SCRIPTS}
+    context["stage"] = STAGES.get(waiting.stage, waiting.stage) if waiting else ""
     if shown:
         context["count"] = shown.count + shown.points.filter(slot__gte=shown.count, gone=False).count()
     else:
@@ -174,9 +182,9 @@ def alike(request: HttpRequest) -> HttpResponse:
     try:
         result = find(**form.cleaned_data)
     except SearchError as error:
-        return JsonResponse({"message": told(str(error))}, status=400)
+        return JsonResponse({"message": localized(error.message)}, status=400)
     count = len(form.cleaned_data["ids"])
-    context = {"result": result, "count": count, "label": METHODS[form.cleaned_data["space"]][0]}
+    context = {"result": result, "count": count, "label": _(label_of(form.cleaned_data["space"]))}
     return render(request, "atlas/_alike.html", context)
 
 

@@ -82,7 +82,7 @@ class Method(ABC):
 
     def read(self, text: str) -> Features:
         """Rows to ask with for words, ``(m, dimension)``. Raises BadQuery if the method knows no words."""
-        raise BadQuery("This way of searching knows no words. Search by meaning, or by a picture.")
+        raise BadQuery("method_without_words", method=self.name)
 
     @abstractmethod
     def score(self, distance: float) -> float:

@@ -53,7 +53,7 @@ class LocalFeatures(Method):
     def queries(self, stored: bytes) -> Features:
         """The row itself, and that of the mirrored picture. Raises SpaceUnavailable for a picture without keypoints."""
         if not codec.count(stored):
-            raise SpaceUnavailable("This picture is too flat or too small: it has no corners or textures to look for.")
+            raise SpaceUnavailable("no_keypoints")
         return codec.rows([stored, codec.mirrored(stored)])
 
     def score(self, distance: float) -> float:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from search.encoders.folder import META, Folder, folder_path
 from search.exceptions import SearchError
-from search.methods import METHODS, get_method
+from search.methods import METHODS, get_method, label_of
 from search.models import Space
 from search.retrieval.queries import WORDS
 
@@ -37,7 +38,10 @@ class Shelved:
 
 @dataclass(frozen=True, slots=True)
 class TextModel:
-    """What answers words, "" if nothing does; what to do for better answers, and by which command."""
+    """What answers words, "" if nothing does; what to do for better answers, and by which command.
+
+    ``advice`` is in the language that was active when it was made.
+    """
 
     name: str = ""
     label: str = ""
@@ -54,7 +58,7 @@ def shelved() -> list[Shelved]:
 
 def used_by(key: str) -> tuple[str, ...]:
     """Labels of the spaces whose features this encoder makes."""
-    return tuple(label for space, (label, _) in METHODS.items() if key in versions_of(space))
+    return tuple(label_of(space) for space in METHODS if key in versions_of(space))
 
 
 def versions_of(space: str) -> str:
@@ -72,12 +76,12 @@ def text_model() -> TextModel:
     folder = _folder(folder_path(root(), key)) if key else None
     if folder is None:
         return TextModel(
-            advice="No text model is here yet. This command makes one, without a network:", command=COMMAND
+            advice=_("No text model is here yet. This command makes one, without a network:"), command=COMMAND
         )
     name, label = folder.name, str(folder.meta.get("label", folder.name))
     if folder.meta["kind"] == "clip":
         return TextModel(name, label)
-    advice = "CLIP understands words better; this command installs it, once, and the site goes over to it:"
+    advice = _("CLIP understands words better; this command installs it, once, and the site goes over to it:")
     return TextModel(name, label, advice, f"{COMMAND} {BETTER}")
 
 

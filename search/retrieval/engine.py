@@ -33,7 +33,7 @@ def search(query: Query, *, method: str = ALL, limit: int = 20, allowed: Keys | 
     Raises UnknownSpace or BadQuery; a space that fails is reported in ``skipped``.
     """
     if not 1 <= limit <= settings.MAX_RESULTS:
-        raise BadQuery(f"limit must be between 1 and {settings.MAX_RESULTS}.")
+        raise BadQuery("limit_out_of_range", most=settings.MAX_RESULTS)
     started = perf_counter()
     skipped = {space: query.missing[space] for space in spaces_of(method) if space in query.missing}
     rankings: dict[str, Ranking] = {}

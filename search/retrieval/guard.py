@@ -8,22 +8,21 @@ from contextlib import contextmanager
 
 from django.db import InterfaceError, OperationalError
 
-from search.exceptions import SpaceUnavailable
+from search.exceptions import SpaceUnavailable, message_of
+from search.types import Message
 
 log = logging.getLogger(__name__)
 
-FAILED = "This way of searching failed; the log says why."
-
 
 @contextmanager
-def admitting(space: str, skipped: dict[str, str]) -> Iterator[None]:
+def admitting(space: str, skipped: dict[str, Message]) -> Iterator[None]:
     """One space that cannot answer, or is broken, must not take the others with it."""
     try:
         yield
     except SpaceUnavailable as error:
-        skipped[space] = str(error)
+        skipped[space] = error.message
     except (OperationalError, InterfaceError):  # the database is away, for all spaces
         raise
     except Exception:
         log.exception("Space %s failed", space)
-        skipped[space] = FAILED
+        skipped[space] = message_of("method_failed")

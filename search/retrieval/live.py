@@ -16,7 +16,7 @@ import numpy as np
 from django.db import connection
 from numpy.typing import NDArray
 
-from search.exceptions import SpaceUnavailable
+from search.exceptions import SpaceUnavailable, message_of
 from search.features import versions
 from search.features.changelog import apply, changes, follows
 from search.indexes import new_tail
@@ -26,7 +26,7 @@ from search.models import Moment, Space
 from search.snapshots import build
 from search.snapshots.retention import drop_here
 from search.snapshots.shared import is_shared
-from search.types import Features, Keys, Matches
+from search.types import Features, Keys, Matches, Message
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class View:
     hidden: Keys
     moment: Moment
     snapshot_id: int | None
-    problem: str = ""
+    problem: Message | None = None
 
     def search(self, feature: Features, k: int, allowed: Keys | None = None) -> Matches:
         """The ``k`` nearest, or all if there are fewer, of the allowed; exact as far as the snapshot's index is."""
@@ -122,7 +122,7 @@ class LiveSpace:
             hidden=np.empty(0, np.int64),
             moment=snapshot.moment if snapshot else Moment(),
             snapshot_id=row.snapshot_id,
-            problem=f"{problem} Searched without it." if problem else "",
+            problem=message_of("searched_without", problem=problem) if problem else None,
         )
 
     def _load_beside(self) -> None:

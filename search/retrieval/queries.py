@@ -8,30 +8,27 @@ from dataclasses import replace
 from time import perf_counter
 
 from search.collection import Image, pixels_of
-from search.exceptions import BadQuery, SpaceUnavailable
+from search.exceptions import BadQuery, SpaceUnavailable, message_of
 from search.features.store import features_of
 from search.features.versions import rows_of
-from search.methods import ALL, METHODS, get_method, spaces_of
+from search.methods import ALL, METHODS, get_method, label_of, spaces_of
 from search.methods.base import Method, Picture
 from search.retrieval.engine import search
 from search.retrieval.guard import admitting
 from search.retrieval.live import live
 from search.retrieval.query import Query
 from search.retrieval.regions import Region
-from search.types import Pixels, Result
+from search.types import Message, Pixels, Result
 
 log = logging.getLogger(__name__)
 
 WORDS = "semantic"  # the space that is asked in words, if no other is named
 
 
-NO_MODEL = "No text model is installed, so words are looked for in titles and tags only. Run manage.py fetch_models."
-
-
 def by_words(words: str, method: str, limit: int) -> Result:
     """What a search by words finds. Raises BadQuery or UnknownSpace."""
     if WORDS not in METHODS:
-        return Result(method, 0.0, skipped={WORDS: NO_MODEL})
+        return Result(method, 0.0, skipped={WORDS: message_of("no_text_model")})
     started = perf_counter()
     query = query_by_text(words, method)
     reading = 1000 * (perf_counter() - started)
@@ -50,7 +47,6 @@ def query_by_stored(image: Image, method: str = ALL, region: Region | None = Non
     return query_by_part(image, method, region) if region else query_by_image(image.pk, method)
 
 
-AT_WORK = "This picture is still being worked on."
 
 
 def query_by_pixels(pixels: Pixels, method: str = ALL) -> Query:
@@ -74,8 +70,8 @@ def query_by_text(text: str, method: str = ALL) -> Query:
     """A query by words, for the spaces that know words. Raises BadQuery if the one that is named does not."""
     asked = [space for space in spaces_of(method) if get_method(space).words]
     if not asked:
-        raise BadQuery(f"“{METHODS[method][0]}” knows no words. Search by meaning, or by a picture.")
-    rows, views, missing = {}, {}, dict[str, str]()
+        raise BadQuery("method_without_words", method=Message(method, label_of(method)))
+    rows, views, missing = {}, {}, dict[str, Message]()
     for space in asked:
         with admitting(space, missing):
             view = live(space).view()
@@ -85,13 +81,13 @@ def query_by_text(text: str, method: str = ALL) -> Query:
 
 def _query(asked: Iterable[str], feature: Callable[[str, Method], bytes]) -> Query:
     """A query by features, each of the version that answers in this process now."""
-    rows, stored, views, missing = {}, {}, {}, dict[str, str]()
+    rows, stored, views, missing = {}, {}, {}, dict[str, Message]()
     for space, row in rows_of(asked).items():
         with admitting(space, missing):
             view = live(space).view(row)
             way = view.method
             data = feature(space, way)
             if not data or not way.fits(data):
-                raise SpaceUnavailable(AT_WORK)
+                raise SpaceUnavailable("not_extracted")
             rows[space], stored[space], views[space] = way.queries(data), data, view
     return Query(rows, missing, stored=stored, views=views)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from search.retrieval.live import View
-from search.types import Features
+from search.types import Features, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Query:
     """
 
     rows: Mapping[str, Features]
-    missing: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, Message] = field(default_factory=dict)
     exclude: frozenset[int] = frozenset()
     stored: Mapping[str, bytes] = field(default_factory=dict)
     views: Mapping[str, View] = field(default_factory=dict)

@@ -26,10 +26,10 @@ class Region:
         try:
             x, y, width, height = (float(part) for part in text.split(","))
         except ValueError:
-            raise BadQuery("A region is four numbers: x,y,w,h, each between 0 and 1.") from None
+            raise BadQuery("region_malformed") from None
         inside = 0 <= x < 1 and 0 <= y < 1 and 0 < width <= 1 and 0 < height <= 1
         if not inside or x + width > 1.0001 or y + height > 1.0001:
-            raise BadQuery("The region must lie inside the picture: x, y, w and h are shares of its size, 0 to 1.")
+            raise BadQuery("region_outside")
         return cls(x, y, width, height)
 
     def cut(self, pixels: Pixels) -> Pixels:

@@ -27,7 +27,7 @@ from search.snapshots import replication
 from search.snapshots.files import checksum_of, write_folder
 from search.snapshots.retention import prune
 from search.snapshots.shared import name_owner, note_moment, noted_moment, shared_kinds
-from search.types import Progress, silent
+from search.types import Message, Progress, silent
 
 log = logging.getLogger(__name__)
 
@@ -69,11 +69,11 @@ def rollback(space: str, by: str, *, version: bool = False) -> Snapshot:
     with alone(space) as free:
         # A build that is under way began with the snapshot that is to go, and would bring it back.
         if not free:
-            raise SearchError(f"The index of {space} is being built now. Try again when it is done.")
+            raise SearchError("index_busy", space=space)
         row = Space.objects.select_related("snapshot").filter(pk=space).first()
         before = _before(row.snapshot, version) if row and row.snapshot else None
         if row is None or row.snapshot is None or before is None:
-            raise SearchError(f"There is no earlier snapshot of {space} that could serve.")
+            raise SearchError("no_earlier_snapshot", space=space)
         left = row.version if before.version != row.version else row.refused
         with transaction.atomic():
             Snapshot.objects.filter(pk=row.snapshot.pk).update(problem=f"rolled back by {by}")
@@ -121,12 +121,12 @@ def unfit(snapshot: Snapshot, method: Method | None = None) -> str:
     return ""
 
 
-def newest_index(space: str, method: Method | None = None) -> tuple[Index, Snapshot | None, str]:
-    """The newest snapshot of a version that loads, else an empty index; and what was wrong with a newer one, or "".
+def newest_index(space: str, method: Method | None = None) -> tuple[Index, Snapshot | None, Message | None]:
+    """The newest snapshot of a version that loads, else an empty index; and what was wrong with a newer one.
 
     The version is the one that answers, if no other is named. Raises SpaceUnavailable.
     """
-    row, problem = versions.row_of(space), ""
+    row, problem = versions.row_of(space), None
     method = method or versions.serving(row)
     made = Snapshot.objects.filter(space=space)
     if row.version in ("", method.version):
@@ -137,7 +137,7 @@ def newest_index(space: str, method: Method | None = None) -> tuple[Index, Snaps
         try:
             return load(snapshot, method), snapshot, problem
         except SnapshotDamaged as error:
-            problem = problem or str(error)
+            problem = problem or error.message
             if not unfit(snapshot, method):
                 log.error("Snapshot %s: %s", snapshot.folder, error)
                 Snapshot.objects.filter(pk=snapshot.pk).update(problem=str(error))
@@ -148,20 +148,22 @@ def load(snapshot: Snapshot, method: Method | None = None) -> Index:
     """Read a snapshot after checking every byte of it. Raises SnapshotDamaged with the reason, or SpaceUnavailable."""
     method = method or versions.serving(snapshot.space_id)
     if reason := unfit(snapshot, method):
-        raise SnapshotDamaged(f"Snapshot {snapshot.sequence} is not used: {reason}.")
+        raise SnapshotDamaged("snapshot_unused", sequence=snapshot.sequence, detail=reason)
     try:
         folder = replication.bring(snapshot.folder, snapshot.checksum)
         index = index_class(snapshot.index).load(folder, method.metric, method.dimension)
     except (OSError, ValueError) as error:
         # Visitors see it: no paths of this machine.
         reason = str((isinstance(error, OSError) and error.strerror) or error)
-        raise SnapshotDamaged(f"Snapshot {snapshot.sequence} is damaged: {reason.rstrip('.')}.") from error
+        raise SnapshotDamaged("snapshot_damaged", sequence=snapshot.sequence, detail=reason.rstrip(".")) from error
     moments = [snapshot.moment, noted_moment(index)]
     now = Space.objects.get(pk=snapshot.space_id).moment
     if not all(follows(snapshot.space_id, now, seen) for seen in moments):
-        raise SnapshotDamaged(f"Snapshot {snapshot.sequence} is not used: the database was restored from a backup.")
+        detail = "the database was restored from a backup"
+        raise SnapshotDamaged("snapshot_unused", sequence=snapshot.sequence, detail=detail)
     if len(index) != snapshot.count:
-        raise SnapshotDamaged(f"Snapshot {snapshot.sequence} is damaged: {len(index)} rows, not {snapshot.count}.")
+        detail = f"{len(index)} rows, not {snapshot.count}"
+        raise SnapshotDamaged("snapshot_damaged", sequence=snapshot.sequence, detail=detail)
     return index
 
 

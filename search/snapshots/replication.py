@@ -127,4 +127,4 @@ def _away_is_told() -> Iterator[None]:
         with speaking_to_storage():
             yield
     except StorageAway as error:
-        raise SpaceUnavailable(f"The storage of snapshots does not answer: {error}") from error
+        raise SpaceUnavailable("storage_away", detail=error) from error

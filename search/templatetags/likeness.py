@@ -10,19 +10,21 @@ from django import template
 from django.http import HttpRequest
 from django.template.context import RequestContext
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from gallery.exceptions import ImageRejected
 from gallery.models import Image
-from gallery.web.i18n import told
+from gallery.web.i18n import localized
 from search.exceptions import SearchError
-from search.methods import ALL, METHODS
+from search.methods import ALL, label_of
 from search.model_registry import registry
 from search.retrieval.engine import search
 from search.retrieval.queries import query_by_stored
 from search.retrieval.regions import Region
 from search.types import Evidence, Hit, Result
 from search.web.forms import METHOD_CHOICES, StoredSearchForm
-from search.web.results import Answer, answers
+from search.web.results import Answer, answers, unanswered
 
 register = template.Library()
 
@@ -31,20 +33,20 @@ SOON = timedelta(minutes=10)  # after that a picture that lacks features is not 
 
 
 PARTS = (
-    ("0.25,0.25,0.5,0.5", "The middle"),
-    ("0,0,0.5,1", "The left half"),
-    ("0.5,0,0.5,1", "The right half"),
-    ("0,0,1,0.5", "The upper half"),
-    ("0,0.5,1,0.5", "The lower half"),
-    ("0,0,0.5,0.5", "Upper left"),
-    ("0.5,0,0.5,0.5", "Upper right"),
-    ("0,0.5,0.5,0.5", "Lower left"),
-    ("0.5,0.5,0.5,0.5", "Lower right"),
+    ("0.25,0.25,0.5,0.5", _("The middle")),
+    ("0,0,0.5,1", _("The left half")),
+    ("0.5,0,0.5,1", _("The right half")),
+    ("0,0,1,0.5", _("The upper half")),
+    ("0,0.5,1,0.5", _("The lower half")),
+    ("0,0,0.5,0.5", _("Upper left")),
+    ("0.5,0,0.5,0.5", _("Upper right")),
+    ("0,0.5,0.5,0.5", _("Lower left")),
+    ("0.5,0.5,0.5,0.5", _("Lower right")),
 )
 
 
 @register.simple_tag
-def methods() -> list[tuple[str, str]]:
+def methods() -> list[tuple[str, Any]]:
     """Every choice of a method, with its label."""
     return METHOD_CHOICES
 
@@ -69,7 +71,9 @@ def more_like_this(context: RequestContext, image: Image) -> dict[str, Any]:
         query = query_by_stored(image, method, region)
         soon = bool(query.missing) and timezone.now() - image.created_at < SOON
         return shown | {"result": search(query, method=method, limit=limit), "soon": soon}
-    except (SearchError, ImageRejected, OSError) as error:
+    except SearchError as error:
+        return shown | {"problem": localized(error.message)}
+    except (ImageRejected, OSError) as error:
         return shown | {"problem": str(error)}
 
 
@@ -93,7 +97,8 @@ def results(result: Result, why: str = "", words: bool = False) -> dict[str, Any
     found = answers(result)
     alike = [answer for answer in found if _likeness(answer) >= HARDLY]
     others = [answer for answer in found if answer not in alike]
-    return {"result": result, "alike": alike, "others": others, "why": why, "words": words}
+    shown = {"alike": alike, "others": others, "skipped": unanswered(result.skipped)}
+    return shown | {"result": result, "why": why, "words": words}
 
 
 def _likeness(answer: Answer) -> float:
@@ -115,7 +120,7 @@ def percent(score: float) -> str:
 @register.filter
 def space_label(space: str) -> str:
     """A space's name for people."""
-    return told(METHODS[space][0]) if space in METHODS else space
+    return gettext(label_of(space))
 
 
 @register.filter

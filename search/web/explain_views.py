@@ -10,14 +10,16 @@ from django.views.decorators.http import require_safe
 
 from gallery.exceptions import GalleryError
 from gallery.models import Image
+from gallery.web.i18n import localized
 from search.exceptions import SearchError
 from search.explain.drawing import Drawing, drawing
 from search.explain.explain import Asked, Said, explain
 from search.web.forms import WhyForm
+from search.web.results import unanswered
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Explained:
     """What one space says, ready to be shown."""
 
     said: Said
@@ -34,13 +36,21 @@ def why(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         asked = form.asked()
     except (GalleryError, SearchError, OSError) as error:
-        return render(request, "search/why.html", context | {"problem": str(error)}, status=400)
+        problem = localized(error.message) if isinstance(error, SearchError) else str(error)
+        return render(request, "search/why.html", context | {"problem": problem}, status=400)
     if asked is None:
         raise Http404("The picture that was searched by is not here any more.")
     found = explain(asked, image)
-    told = [Told(said, drawing(said, asked, image)) for said in sorted(found.said, key=lambda said: -said.score)]
-    back = _back(asked)
-    return render(request, "search/why.html", context | {"asked": asked, "why": found, "told": told, "back": back})
+    surest_first = sorted(found.said, key=lambda said: -said.score)
+    explained = [Explained(said, drawing(said, asked, image)) for said in surest_first]
+    context |= {
+        "asked": asked,
+        "why": found,
+        "explained": explained,
+        "back": back,
+        "skipped": unanswered(found.skipped),
+    }
+    return render(request, "search/why.html", context | {"back": _back(asked)})
 
 
 def _back(asked: Asked) -> str:

@@ -14,16 +14,16 @@ from gallery.decoding import decode
 from gallery.models import Image
 from gallery.services import limits
 from gallery.url_fetch import fetch
-from gallery.web.i18n import told
+from gallery.web.i18n import localized
 from search.exceptions import BadQuery
 from search.explain.explain import Asked, ask_by_image, ask_by_kept, ask_by_words
-from search.methods import ALL, METHODS, get_method
+from search.methods import ALL, METHODS, get_method, label_of
 from search.query_uploads.services import find
 from search.retrieval.queries import WORDS
 from search.retrieval.regions import Region
 from search.types import Pixels
 
-METHOD_CHOICES = [(ALL, "All together"), *((space, label) for space, (label, _) in METHODS.items())]
+METHOD_CHOICES = [(method, gettext_lazy(label_of(method))) for method in (ALL, *METHODS)]
 MAX_WORDS = 1_000  # characters
 NO_METHOD = format_lazy(
     "{} {}.",
@@ -57,7 +57,7 @@ class TextSearchForm(SearchForm):
         method = self.cleaned_data["method"] or WORDS
         if method not in {ALL, WORDS} and not getattr(get_method(method), "words", False):
             said = _("%(method)s knows no words. Leave “method” out.")
-            raise forms.ValidationError(said % {"method": told(dict(METHOD_CHOICES)[method])})
+            raise forms.ValidationError(said % {"method": dict(METHOD_CHOICES)[method]})
         return method
 
 
@@ -69,7 +69,7 @@ class RegionField(forms.CharField):
         try:
             return Region.parse(text) if text else None
         except BadQuery as error:
-            raise forms.ValidationError(told(str(error))) from error
+            raise forms.ValidationError(localized(error.message), code=error.code) from error
 
 
 class StoredSearchForm(SearchForm):

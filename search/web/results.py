@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+
 from gallery.models import Image
-from search.types import Hit, Result
+from gallery.web.i18n import localized
+from search.methods import label_of
+from search.types import Hit, Message, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +19,11 @@ class Answer:
 
     image: Image
     hit: Hit
+
+
+def unanswered(skipped: Mapping[str, Message]) -> list[tuple[str, str]]:
+    """The label of each method that could not answer, and why, in the active language."""
+    return [(gettext(label_of(space)), localized(reason)) for space, reason in skipped.items()]
 
 
 def answers(result: Result) -> list[Answer]:

@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from gallery.exceptions import FetchFailed, ImageRejected
-from gallery.web.i18n import told
+from gallery.web.i18n import localized
 from gallery.web.paging import named
 from gallery.web.requests import wants_fragment
 from search.exceptions import SearchError
@@ -89,7 +89,7 @@ def _pixels(form: PictureSearchForm) -> Pixels | None:
     try:
         return form.pixels()
     except (ImageRejected, FetchFailed) as error:
-        form.add_error("file" if form.cleaned_data["file"] else "url", told(str(error)))
+        form.add_error("file" if form.cleaned_data["file"] else "url", str(error))
         return None
 
 
@@ -107,7 +107,7 @@ def kept(request: HttpRequest, key: str) -> HttpResponse:
     try:
         context["result"] = search(services.query_by_kept(found, method, region), method=method, limit=limit)
     except SearchError as error:
-        context["problem"] = str(error)
+        context["problem"] = localized(error.message)
     response = _page(request, **context)
     if wants_fragment(request):
         response["HX-Push-Url"] = request.get_full_path()

@@ -43,7 +43,7 @@ class GrowingGraph:
             # hnswlib frees an initialised graph twice when it cannot load over it.
             graph._graph.load_index(str(saved.path), max_elements=max(count, 1))
         except (RuntimeError, MemoryError) as error:
-            raise SnapshotDamaged(f"The graph cannot be read, build the index again: {error}") from error
+            raise SnapshotDamaged("index_unreadable", detail=error) from error
         # The width of a search is not in the file.
         graph._graph.set_ef(SEARCH_WIDTH)
         graph._rows = np.empty((0, dimension), np.float32)
@@ -119,13 +119,13 @@ class SavedGraph:
         try:
             self._words = np.fromfile(path, np.uint32)
         except OSError as error:
-            raise SnapshotDamaged(f"The graph cannot be read, build the index again: {error}") from error
+            raise SnapshotDamaged("index_unreadable", detail=error) from error
         count = self._understand(dimension)
         self._upper = np.empty(count + 1, np.int64)
         end = HEAD + count * self._stride
         fits = find_upper(self._words, end, LINKS + 1, self._upper)
         if not fits or not check_links(self._words, self._layout, 2 * LINKS, self._upper):
-            raise damaged()
+            raise SnapshotDamaged("index_format")
         block = self._words[HEAD:end].reshape(count, self._stride)
         self.rows: Features = block[:, self._row : self._row + dimension].view(np.float32)
         self.dead: NDArray[np.bool_] = (block[:, 0] & DEAD) != 0
@@ -135,7 +135,7 @@ class SavedGraph:
         """Take the layout from hnswlib's header; returns the number of rows."""
         words = self._words[:HEAD]
         if len(words) < HEAD:
-            raise damaged()
+            raise SnapshotDamaged("index_format")
         count, size, at_label, at_row = words[:12].view(np.uint64)[2:6].tolist()
         levels, start = words[12:14].view(np.int32).tolist()
         links = words[14:20].view(np.uint64).tolist()
@@ -145,7 +145,7 @@ class SavedGraph:
         made = (size, at_label, at_row, *links)
         right = (4 * self._stride, 4 * (self._stride - 2), 4 * self._row, LINKS, 2 * LINKS, LINKS)
         if made != right or HEAD + count * self._stride > len(self._words) or (count and not 0 <= start < count):
-            raise damaged()
+            raise SnapshotDamaged("index_format")
         self._layout = (HEAD, self._stride, self._row, start, levels)
         return int(count)
 
@@ -165,7 +165,3 @@ class SavedGraph:
     @property
     def _floats(self) -> NDArray[Any]:
         return self._words.view(np.float32)
-
-
-def damaged() -> SnapshotDamaged:
-    return SnapshotDamaged("The saved graph is damaged or has another format; build the index again.")

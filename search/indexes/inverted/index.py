@@ -137,7 +137,7 @@ class InvertedIndex(TrainedIndex):
         head, centres, weights, *arrays = load_arrays(folder, names)
         pictures, whole = Pictures(*arrays[:4]), Postings(*arrays[4:])
         if head[:2].tolist() != [FORMAT, dimension] or not fit(centres, weights, pictures, whole):
-            raise SnapshotDamaged("The saved words have another format or dimension; build the index again.")
+            raise SnapshotDamaged("index_format")
         index = cls(metric, dimension)
         index._own, index._learned_from = Vocabulary(np.array(centres), np.array(weights)), int(head[2])
         index._slots = dict(zip(pictures.keys.tolist(), range(len(pictures.keys)), strict=True))

@@ -95,7 +95,7 @@ class MIHIndex(Index):
         *parts, new_keys, new_rows = load_arrays(folder, (*Tables._fields, "new_keys", "new_rows"))
         tables, index = Tables(*parts), cls(metric, dimension)
         if not fits(tables, dimension) or new_rows.shape != (len(new_keys), dimension):
-            raise SnapshotDamaged("The saved hash tables have another format or dimension; build the index again.")
+            raise SnapshotDamaged("index_format")
         index._hold(tables)
         index._recent = recent(new_keys, new_rows)
         return index

@@ -16,7 +16,7 @@ import numpy as np
 from search.exceptions import SnapshotDamaged, SpaceUnavailable
 from search.indexes.base import SharedIndex
 from search.indexes.metrics import checked_query, checked_rows, last_of_each
-from search.indexes.milvus import rows, server
+from search.indexes.milvus import rows
 from search.indexes.milvus.rows import KINDS, MOST, Collection, among, between, cut, new_name
 from search.types import Features, Keys, Matches
 
@@ -97,13 +97,13 @@ class MilvusIndex(SharedIndex):
     def load(cls, folder: Path, metric: str, dimension: int) -> Self:
         about = read(folder)
         if (about.get("format"), about.get("metric"), about.get("dimension")) != (FORMAT, metric, dimension):
-            raise SnapshotDamaged("The saved index has another format or dimension; build the index again.")
+            raise SnapshotDamaged("index_format")
         index = cls(metric, dimension)
         index._count = about["count"]
         if name := about.get("collection"):
             index._collection = Collection(name, metric, dimension, about["written"])
             if not index._collection.there():  # a server that is away raises SpaceUnavailable
-                raise SnapshotDamaged(f"Milvus has no collection {name} any more; build the index again.")
+                raise SnapshotDamaged("collection_gone", name=name)
         return index
 
     @classmethod
@@ -115,7 +115,7 @@ class MilvusIndex(SharedIndex):
 
     def reach(self) -> None:
         if self._collection and not self._collection.there():
-            raise SpaceUnavailable(server.LOST)
+            raise SpaceUnavailable("milvus_lost")
 
     def note(self, text: str) -> None:
         self._filled().note(text)
@@ -191,7 +191,7 @@ def read(folder: Path) -> dict[str, Any]:
     try:
         about = json.loads((folder / FILE).read_text())
     except (OSError, ValueError) as error:
-        raise SnapshotDamaged(f"An index file cannot be read, build the index again: {error}") from error
+        raise SnapshotDamaged("index_unreadable", detail=error) from error
     if not isinstance(about, dict):
-        raise SnapshotDamaged(f"{FILE} is of another format; build the index again.")
+        raise SnapshotDamaged("index_format")
     return about

@@ -17,7 +17,6 @@ log = logging.getLogger(__name__)
 ANSWER = 1.0  # seconds that a search may take, and that connecting may
 WORK = 60.0  # seconds for changes, and for making a collection
 PAUSE = 1.0  # seconds in which a server that did not answer is not asked again
-LOST = "The vector database has lost this index. It is built again from what is stored."
 GONE = frozenset({4, 100})  # what different servers call a collection that is not there
 
 
@@ -70,17 +69,11 @@ def _answered(name: str, call: Callable[[Any], Any]) -> Any:
     except (MilvusException, RpcError) as error:
         code = getattr(error, "code", None)
         if code in GONE:
-            raise SpaceUnavailable(LOST) from error
+            raise SpaceUnavailable("milvus_lost") from error
         if not _refused(code):
             _give_up()
         log.warning("Milvus, %s: %s", name, error)
-        raise away() from error
-
-
-def away() -> SpaceUnavailable:
-    return SpaceUnavailable(
-        "The vector database does not answer. New pictures are kept, and are found when it is back."
-    )
+        raise SpaceUnavailable("milvus_away") from error
 
 
 def _refused(code: object) -> bool:
@@ -102,14 +95,14 @@ def _client() -> Any:
         if _connection.client is not None:
             return _connection.client
         if not _connection.breaker.allows():
-            raise away()
+            raise SpaceUnavailable("milvus_away")
         # It logs every failure with a traceback; ours say what it means.
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
         try:
             _connection.client = cast(Any, MilvusClient)(uri, timeout=ANSWER, dedicated=True)
         except MilvusException as error:
             _connection.breaker.failed()
-            raise away() from error
+            raise SpaceUnavailable("milvus_away") from error
         _connection.breaker.succeeded()
         return _connection.client
 

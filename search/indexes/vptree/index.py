@@ -78,7 +78,7 @@ class VPTreeIndex(Index):
         tree = Tree(*load_arrays(folder, Tree._fields))
         index = cls(metric, dimension)
         if not fits(tree, index._tree):
-            raise SnapshotDamaged("The saved VP-tree has another format or dimension; build the index again.")
+            raise SnapshotDamaged("index_format")
         index._tree = tree
         return index
 
