@@ -43,14 +43,8 @@ def why(request: HttpRequest, pk: int) -> HttpResponse:
     found = explain(asked, image)
     surest_first = sorted(found.said, key=lambda said: -said.score)
     explained = [Explained(said, drawing(said, asked, image)) for said in surest_first]
-    context |= {
-        "asked": asked,
-        "why": found,
-        "explained": explained,
-        "back": back,
-        "skipped": unanswered(found.skipped),
-    }
-    return render(request, "search/why.html", context | {"back": _back(asked)})
+    context |= {"asked": asked, "why": found, "explained": explained, "back": _back(asked)}
+    return render(request, "search/why.html", context | {"skipped": unanswered(found.skipped)})
 
 
 def _back(asked: Asked) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-# What people read for the edits of benchmarks/edits.py. Their percentages are none of Python's formats.
+# What people read for the edits of benchmarks/edits.py.
 LABELS = {
     "half size": _("half size"),
     "eighth size": _("eighth size"),
@@ -30,6 +30,7 @@ LABELS = {
     "letterbox": _("letterbox"),
     "caption bar": _("caption bar"),
     "watermark": _("watermark"),
+    # xgettext:no-python-format
     "25% covered": _("25% covered"),
     "in a screenshot": _("in a screenshot"),
     "in a collage": _("in a collage"),

@@ -13,14 +13,19 @@ import pytest
 from django.conf import settings as site
 from django.utils import translation
 
+from gallery.decoding import too_large
 from gallery.models import Album, Image
 from gallery.web import i18n
+from gallery.web.i18n import localized
 from gallery.web.paging import SORTS, images
-from search.duplicates import compare_views, models, pairs
+from search.duplicates import compare_views, models, pairs, wording
+from search.exceptions import MESSAGES, message_of
 from search.explain import drawing, evidence
-from search.retrieval import guard, queries
-from search.retrieval.queries import NO_MODEL
+from search.map import views
+from search.methods import label_of
 from search.templatetags.likeness import PARTS
+from search.types import Message
+from search.web import quality_report
 from search.web.forms import METHOD_CHOICES
 from tests.support.pages import add, as_editor, text, upload
 
@@ -76,34 +81,61 @@ def test_no_text_is_forgotten(catalogue, tmp_path):
 
 
 def labels():
-    yield from (label for _, label in METHOD_CHOICES)
     yield from (sort.label for sort in SORTS.values())
+    yield from (label for _, label in METHOD_CHOICES)
     yield from (label for _, label in PARTS)
     yield from (label for _, label in models.RELATIONS)
     yield from (label for _, label in compare_views.VIEWS)
-    yield from (turn for turn, _ in pairs.TURNS if turn)
-    yield from (turn.capitalize() for turn, _ in pairs.TURNS if turn)
-    yield from evidence.FORMS
-    yield from (
-        label for label, _ in drawing._bits({"query": "0", "image": "1", "differing": 1, "form": ""})["squares"]
-    )
-    yield from (guard.FAILED, queries.AT_WORK, NO_MODEL)
+    yield from (*wording.TURNED, *wording.AND_TURNED[1:], *wording.REASONS.values())
+    yield from (*drawing.FORMS.values(), *views.STAGES.values(), *quality_report.LABELS.values())
 
 
-@pytest.mark.parametrize("label", sorted(set(labels())))
-def test_what_code_without_django_says_is_listed(label):
+@pytest.mark.parametrize("label", list(labels()), ids=str)
+def test_a_label_is_shown_in_the_visitors_language(label):
+    english = str(label)
+    assert not CYRILLIC.search(english)
     with translation.override("ru"):
-        assert CYRILLIC.search(i18n.told(label))
+        assert CYRILLIC.search(str(label)), english
 
 
-def test_a_finished_sentence_is_told_in_russian_with_its_numbers():
+def test_every_turn_has_its_words():
+    assert len(wording.TURNED) == len(wording.AND_TURNED) == len(pairs.TURNS)
+    assert set(drawing.FORMS) == set(evidence.FORMS[1:])
+
+
+@pytest.mark.parametrize("code", sorted(set(MESSAGES) - {"encoder_not_made"}))
+def test_a_message_of_the_core_is_english_until_a_page_shows_it(code):
+    names = re.findall(r"%\((\w+)\)s", MESSAGES[code])
+    message = message_of(code, **{name: f"<{name}>" for name in names})
+    assert not CYRILLIC.search(message)
     with translation.override("ru"):
-        said = i18n.told("The file has 60,000,000 bytes; at most 50,000,000 are taken.")
-        assert "60,000,000" in said
-        assert CYRILLIC.match(said)
-        assert i18n.told("Crop, 40% of it, turned by 180°") == "Кадр, 40% целого, повёрнута на 180°"
-        assert i18n.told("Said by nobody") == "Said by nobody"
-    assert i18n.told("Recompressed") == "Recompressed"
+        assert not CYRILLIC.search(str(message))
+        shown = localized(message)
+    assert CYRILLIC.search(shown)
+    assert all(f"<{name}>" in shown for name in names)
+
+
+def test_what_is_filled_into_a_message_is_translated_too():
+    message = message_of("method_without_words", method=Message("phash", label_of("phash")))
+    assert "Perceptual hash" in message
+    with translation.override("ru"):
+        assert "Perceptual" not in localized(message)
+    assert localized("said by nobody") == "said by nobody"
+
+
+def test_an_error_of_the_gallery_speaks_the_active_language_with_its_numbers():
+    error = too_large(60_000_000, 50_000_000)
+    assert (error.code, str(error)) == ("too_large", "The file has 60,000,000 bytes; at most 50,000,000 are taken.")
+    with translation.override("ru"):
+        assert str(error).replace("\xa0", " ") == "Размер файла — 60 000 000 Б, принимаются файлы не больше 50 000 000 Б."
+
+
+def test_a_crop_is_described_in_the_visitors_language():
+    pair = pairs.Pair(pairs.Relation.CROP, 3, pairs.STILL, 0.0, (0.4, 1.0))
+    one, two = Image(width=10, height=10), Image(width=4, height=10)
+    assert wording.describe(pair, one, two) == "Crop, 40% of it, turned by 180°"
+    with translation.override("ru"):
+        assert wording.describe(pair, one, two) == "Кадр, 40% целого, повёрнута на 180°"
 
 
 def test_scripts_say_what_is_listed_and_nothing_else():

@@ -7,8 +7,9 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from search.exceptions import SnapshotDamaged
 from search.indexes.base import Index
-from search.indexes.hnsw.graph import LINKS, SEARCH_WIDTH, GrowingGraph, SavedGraph, damaged
+from search.indexes.hnsw.graph import LINKS, SEARCH_WIDTH, GrowingGraph, SavedGraph
 from search.indexes.hnsw.search import each_once
 from search.indexes.metrics import checked_query, checked_rows, last_of_each
 from search.kernels.arrays import load_arrays, save_arrays
@@ -108,10 +109,10 @@ class HNSWIndex(Index):
         owners, head = load_arrays(folder, ("owners", "head"))
         size = (folder / GRAPH).stat().st_size if (folder / GRAPH).is_file() else 0
         if head.tolist() != [FORMAT, dimension, LINKS, size]:
-            raise damaged()
+            raise SnapshotDamaged("index_format")
         graph = SavedGraph(folder / GRAPH, dimension)
         if len(owners) != len(graph.labels) or not each_once(graph.labels):
-            raise damaged()
+            raise SnapshotDamaged("index_format")
         index = cls(metric, dimension)
         index._graph, index._owners = graph, owners[graph.labels]
         live = np.flatnonzero(~graph.dead)
