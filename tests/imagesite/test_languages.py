@@ -127,7 +127,9 @@ def test_an_error_of_the_gallery_speaks_the_active_language_with_its_numbers():
     error = too_large(60_000_000, 50_000_000)
     assert (error.code, str(error)) == ("too_large", "The file has 60,000,000 bytes; at most 50,000,000 are taken.")
     with translation.override("ru"):
-        assert str(error).replace("\xa0", " ") == "Размер файла — 60 000 000 Б, принимаются файлы не больше 50 000 000 Б."
+        assert (
+            str(error).replace("\xa0", " ") == "Размер файла — 60 000 000 Б, принимаются файлы не больше 50 000 000 Б."
+        )
 
 
 def test_a_crop_is_described_in_the_visitors_language():

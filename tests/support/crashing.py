@@ -117,7 +117,7 @@ def look(space: str) -> dict[str, object]:
     newest = Space.objects.select_related("snapshot").get(pk=space)
     return {
         "found": before.keys().tolist() == after.keys().tolist() == stored,
-        "problems": [before.problem, after.problem],
+        "problems": [before.problem or "", after.problem or ""],
         "clean": folders == rows,
         "built": newest.snapshot.sequence == newest.head and len(after.tail) == 0,
     }

@@ -191,11 +191,11 @@ def candidate(key, **changed):
 @pytest.mark.parametrize(
     "better, reason",
     [
-        ({"width": 600, "height": 400, "bytes": 90_000}, "the largest, 600 × 400"),
-        ({"bytes": 60_000}, "the least compressed, 8.0 bits a pixel"),
-        ({"format": "PNG"}, "saved without loss, PNG"),
-        ({"taken": True}, "knows when it was taken"),
-        ({"created_at": NOW}, "here the longest"),
+        ({"width": 600, "height": 400, "bytes": 90_000}, "largest"),
+        ({"bytes": 60_000}, "least_compressed"),
+        ({"format": "PNG"}, "lossless"),
+        ({"taken": True}, "time_known"),
+        ({"created_at": NOW}, "oldest"),
     ],
 )
 def test_the_better_picture_is_suggested_with_the_reason(better, reason):

@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from gallery.models import Image
 from gallery.services import add_image, delete_images
-from search.duplicates import desk, finding
+from search.duplicates import desk, finding, wording
 from search.duplicates.models import Decision, Group, Verdict
 from search.features import extraction
 from search.retrieval.live import forget
@@ -105,6 +105,21 @@ def test_the_page_shows_how_they_relate_and_what_to_keep(owner, pair):
     assert f'value="{pair[0].pk}" checked' in page
     assert owner.get("/duplicates/?relation=recompressed").context["page"].groups
     assert "No duplicates of this kind" in text(owner.get("/duplicates/?relation=crop"))
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("largest", "the largest, 4,000 × 3,000"),
+        ("least_compressed", "the least compressed, 2.0 bits a pixel"),
+        ("lossless", "saved without loss, JPEG"),
+        ("time_known", "knows when it was taken"),
+        ("here the longest", "here the longest"),  # as an older program stored it
+    ],
+)
+def test_a_reason_is_put_into_words_from_the_picture(code, shown):
+    picture = Image(width=4000, height=3000, bytes=3_000_000, format="JPEG")
+    assert wording.reason(code, picture) == shown
 
 
 @pytest.mark.parametrize("query", ["relation=x", "page=x", "page=before-", "page=before-9x", "page=" + "9" * 41])
