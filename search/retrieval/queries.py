@@ -47,8 +47,6 @@ def query_by_stored(image: Image, method: str = ALL, region: Region | None = Non
     return query_by_part(image, method, region) if region else query_by_image(image.pk, method)
 
 
-
-
 def query_by_pixels(pixels: Pixels, method: str = ALL) -> Query:
     """A query by a picture that need not be stored."""
     picture = Picture(pixels)
