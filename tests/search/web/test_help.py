@@ -68,6 +68,6 @@ def test_the_page_shows_what_the_benchmark_wrote(client):
     page = text(client.get("/help/"))
     quality = quality_report.read(FIGURES, METHODS)
     assert quality
-    assert all(edit in page for edit, _ in quality.rows)
+    assert all(str(edit) in page for edit, _ in quality.rows)
     assert f"{quality.edited} pictures" in page
     assert "Perceptual hash" in page
