@@ -86,12 +86,12 @@ def bench_layout(count: int, keep: Path) -> Row:
 
 
 def lay_out(count: int, keep: Path) -> None:
-    """Prints seconds of PCA, t-SNE, spreading and all, and the peak memory; keeps the places."""
+    """Prints seconds of PCA, t-SNE, overlap removal and all, and the peak memory; saves the centres."""
     from search.map import layout
-    from search.map.overlap_removal import spread
+    from search.map.overlap_removal import remove_overlaps
 
     rows = made_rows(count)
-    spread(np.zeros((9, 2)))  # compiled once for all
+    remove_overlaps(np.zeros((9, 2)))  # compiled once for all
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     idle = time.process_time()
     times = [time.perf_counter()]
@@ -100,32 +100,32 @@ def lay_out(count: int, keep: Path) -> None:
     times.append(time.perf_counter())
     embedded = layout.embed(reduced, layout.start(reduced))
     times.append(time.perf_counter())
-    places = spread(layout.in_units(embedded))
+    centres = remove_overlaps(layout.in_units(embedded))
     times.append(time.perf_counter())
-    np.save(keep, places[layout.morton_order(places)])
+    np.save(keep, centres[layout.morton_order(centres)])
     used = resource.getrusage(resource.RUSAGE_SELF)
     parts = [*np.diff(times), times[-1] - times[0], used.ru_utime + used.ru_stime - idle]
     print(*(f"{part:.1f}" for part in parts), f"{(used.ru_maxrss - before) / 1024:,.0f}")
 
 
-def store_map(places: np.ndarray[Any, Any]) -> Any:
-    """A map of pictures that are not there, with pages of noise, as the site keeps it."""
+def store_map(centres: np.ndarray[Any, Any]) -> Any:
+    """A map of pictures that are not there, with tiles of noise, as the site keeps it."""
     from PIL import Image as Pillow
 
-    from search.map.codec import records
-    from search.map.models import Layout
+    from search.map.codec import positions_of
+    from search.map.models import Layout, Tile
     from search.map.tiles import LEVELS, SIDE, _save, slots_of
 
     dice = np.random.default_rng(1)
-    colours = [f"#{value:06x}" for value in dice.integers(0, 2**24, len(places)).tolist()]
-    sides = dice.integers(200, 400, (len(places), 2)).tolist()
-    made = records([(i + 1, colours[i], *sides[i]) for i in range(len(places))], places)
-    layout = Layout.objects.create(space="color", state="done", count=len(made), places=made.tobytes())
+    colours = [f"#{value:06x}" for value in dice.integers(0, 2**24, len(centres)).tolist()]
+    sides = dice.integers(200, 400, (len(centres), 2)).tolist()
+    positions = positions_of([(i + 1, colours[i], *sides[i]) for i in range(len(centres))], centres)
+    layout = Layout.objects.create(space="color", state="done", count=len(positions), positions=positions.tobytes())
     for level in LEVELS:
         cells = dice.integers(0, 256, (SIDE // level, SIDE // level, 3), np.uint8)
-        page = Pillow.fromarray(cells.repeat(level, 0).repeat(level, 1))
-        for number in range(-(-len(made) // slots_of(level))):
-            _save(layout, level, number, "", page, None)
+        pixels = Pillow.fromarray(cells.repeat(level, 0).repeat(level, 1))
+        for number in range(-(-len(positions) // slots_of(level))):
+            _save(Tile(layout=layout, level=level, number=number), pixels, None)
     return layout
 
 

@@ -32,7 +32,7 @@ class LayoutAdmin(BackgroundJobAdmin):
     change_list_template = "atlas/admin_maps.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Layout]:
-        return super().get_queryset(request).defer("places")
+        return super().get_queryset(request).defer("positions")
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -47,7 +47,7 @@ class LayoutAdmin(BackgroundJobAdmin):
         return super().changelist_view(request, {"mappable": choices, **(extra_context or {})})
 
     def start(self, request: HttpRequest) -> HttpResponseBase:
-        """A new map of the space that was chosen."""
+        """Ask for a map of the chosen space."""
         self._request(request, request.POST.get("space", ""))
         return redirect("admin:atlas_layout_changelist")
 
@@ -66,9 +66,9 @@ class LayoutAdmin(BackgroundJobAdmin):
 
     def export(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """The map as a large PNG, sent while it is drawn."""
-        layout = get_object_or_404(Layout.objects.defer("places"), pk=pk, state=Layout.State.DONE)
-        asked = request.GET.get("size", "")
-        size = int(asked) if asked.isdecimal() and 1 <= int(asked[:6]) <= LARGEST else LARGEST
+        layout = get_object_or_404(Layout.objects.defer("positions"), pk=pk, state=Layout.State.DONE)
+        given = request.GET.get("size", "")
+        size = int(given) if given.isdecimal() and 1 <= int(given[:6]) <= LARGEST else LARGEST
         response = StreamingHttpResponse(poster_png(layout, size), content_type="image/png")
         response["Content-Disposition"] = f'attachment; filename="map-{layout.space}-{layout.pk}.png"'
         return response

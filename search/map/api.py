@@ -16,18 +16,18 @@ from rest_framework.views import APIView
 from gallery.web.errors import Refused, errors, listing
 from search.exceptions import SearchError
 from search.map import positions, services
-from search.map.models import Layout, Page
+from search.map.models import Layout, Tile
 
 
 class MapAnswer(serializers.ModelSerializer[Layout]):
-    """A map that can be looked at."""
+    """A map that serves."""
 
     space_label = serializers.CharField(source="label", help_text="The space's name for people")
-    labels = serializers.ListField(child=serializers.DictField(), help_text="Names of groups: text, x, y, count, level")
-    places_url = serializers.SerializerMethodField(help_text="Ids and places: search/map/codec.py has the format")
-    overview_url = serializers.SerializerMethodField(help_text="A picture of the whole")
-    version = serializers.SerializerMethodField(help_text="Changes when the places do")
-    pages = serializers.SerializerMethodField(help_text="Level -> addresses of its pages of small pictures")
+    labels = serializers.ListField(child=serializers.DictField(), help_text="Of clusters: text, x, y, count, level")
+    places_url = serializers.SerializerMethodField(help_text="Ids and positions: search/map/codec.py has the format")
+    overview_url = serializers.SerializerMethodField(help_text="A picture of the whole map")
+    version = serializers.SerializerMethodField(help_text="Changes when the positions do")
+    pages = serializers.SerializerMethodField(help_text="Level -> addresses of its tiles of thumbnails")
 
     class Meta:
         model = Layout
@@ -47,11 +47,11 @@ class MapAnswer(serializers.ModelSerializer[Layout]):
         return positions.etag(layout)[1:-1]
 
     def get_pages(self, layout: Layout) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for page in Page.objects.filter(layout=layout).order_by("level", "number"):
-            address = reverse("atlas:page", args=[layout.pk, page.level, page.number, page.digest])
-            found.setdefault(str(page.level), []).append(address)
-        return found
+        addresses: dict[str, list[str]] = {}
+        for tile in Tile.objects.filter(layout=layout).order_by("level", "number"):
+            address = reverse("atlas:page", args=[layout.pk, tile.level, tile.number, tile.digest])
+            addresses.setdefault(str(tile.level), []).append(address)
+        return addresses
 
 
 class MapList(serializers.Serializer[Any]):
@@ -60,9 +60,9 @@ class MapList(serializers.Serializer[Any]):
 
 
 class LayoutAnswer(serializers.ModelSerializer[Layout]):
-    """A map that is being made, and how far it is."""
+    """The job that makes a map, and how far it is."""
 
-    url = serializers.SerializerMethodField(help_text="Where to ask how it goes on")
+    url = serializers.SerializerMethodField(help_text="Where to ask how far it is")
 
     class Meta:
         model = Layout
@@ -94,17 +94,17 @@ class Maps(APIView):
         operation_id="map_create",
         request=LayoutWanted,
         responses={
-            202: OpenApiResponse(LayoutAnswer, description="Started; ask its url how it goes on"),
+            202: OpenApiResponse(LayoutAnswer, description="Started; ask its url how far it is"),
             **errors(400, 401, 403, 415),
         },
     )
     def post(self, request: Request) -> Response:
         """Lay a space out anew; the map that there is serves until then."""
-        wanted = LayoutWanted(data=request.data)
-        wanted.is_valid(raise_exception=True)
+        body = LayoutWanted(data=request.data)
+        body.is_valid(raise_exception=True)
         user: Any = request.user
         try:
-            layout = services.request_layout(user=user, **wanted.validated_data)
+            layout = services.request_layout(user=user, **body.validated_data)
         except SearchError as error:
             raise Refused(str(error), code="no_map", fields={"space": [str(error)]}) from error
         return Response(LayoutAnswer(layout, context={"request": request}).data, status=202)
@@ -116,7 +116,7 @@ class OneLayout(APIView):
     @extend_schema(operation_id="map_retrieve", responses={200: LayoutAnswer, **errors(401, 403, 404)})
     def get(self, request: Request, pk: int) -> Response:
         """How far a map is."""
-        layout = get_object_or_404(Layout.objects.defer("places"), pk=pk)
+        layout = get_object_or_404(Layout.objects.defer("positions"), pk=pk)
         return Response(LayoutAnswer(layout, context={"request": request}).data)
 
 
@@ -126,7 +126,7 @@ class CancelLayout(APIView):
     @extend_schema(operation_id="map_cancel", request=None, responses={200: LayoutAnswer, **errors(401, 403, 404, 409)})
     def post(self, request: Request, pk: int) -> Response:
         """Stop making a map; the map that there is goes on serving."""
-        layout = get_object_or_404(Layout.objects.defer("places"), pk=pk)
+        layout = get_object_or_404(Layout.objects.defer("positions"), pk=pk)
         if not services.cancel(layout):
             raise Refused("This map is not being made any more.", code="job_ended", status=409)
         return Response(LayoutAnswer(layout, context={"request": request}).data)

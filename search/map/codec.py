@@ -1,4 +1,4 @@
-"""One picture's place as bytes: how the database keeps it, and how browsers get all of them."""
+"""Positions as bytes: how the database keeps them, and how browsers get all of them."""
 
 from __future__ import annotations
 
@@ -8,54 +8,61 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-# ``ratio`` is log2(width / height) in steps of 1/32, 128 for a square.
-RECORD = np.dtype(
+# ``id`` of the picture, its centre ``x, y`` in widths of one picture, its mean colour, and ``ratio``:
+# log2(width / height) in steps of 1/32, 128 for a square.
+POSITION = np.dtype(
     [("id", "<i8"), ("x", "<f4"), ("y", "<f4"), ("red", "u1"), ("green", "u1"), ("blue", "u1"), ("ratio", "u1")]
 )
 MAGIC = b"MAP1"
 STEPS = 65_535
-Records = NDArray[np.void]
-About = tuple[int, str, int, int]  # id, colour "#rrggbb", width, height
+Positions = NDArray[np.void]  # of dtype POSITION
+ImageFacts = tuple[int, str, int, int]  # id, colour "#rrggbb", width, height
 
 
-def records(abouts: Iterable[About], places: NDArray[np.floating]) -> Records:
-    """Records of pictures at ``(n, 2)`` places."""
-    rows = [(key, *bytes.fromhex(colour[1:]), ratio_of(width, height)) for key, colour, width, height in abouts]
-    made = np.zeros(len(rows), RECORD)
+def positions_of(images: Iterable[ImageFacts], centres: NDArray[np.floating]) -> Positions:
+    """The positions of n pictures whose centres are ``(n, 2)``."""
+    rows = [(key, *bytes.fromhex(colour[1:]), ratio_of(width, height)) for key, colour, width, height in images]
+    positions = np.zeros(len(rows), POSITION)
     for column, name in enumerate(("id", "red", "green", "blue", "ratio")):
-        made[name] = [row[column] for row in rows]
-    made["x"], made["y"] = np.asarray(places).reshape(-1, 2).T
-    return made
+        positions[name] = [row[column] for row in rows]
+    positions["x"], positions["y"] = np.asarray(centres).reshape(-1, 2).T
+    return positions
+
+
+def centres_of(positions: Positions) -> NDArray[np.float32]:
+    """``(n, 2)``."""
+    return np.column_stack([positions["x"], positions["y"]])
 
 
 def ratio_of(width: int, height: int) -> int:
     return int(np.clip(round(float(np.log2(width / height)) * 32) + 128, 0, 255))
 
 
-def unpack(data: bytes | memoryview | None) -> Records:
-    return np.frombuffer(bytes(data or b""), RECORD)
+def unpack(data: bytes | memoryview | None) -> Positions:
+    """The positions that were stored as ``tobytes()``; none for None."""
+    return np.frombuffer(bytes(data or b""), POSITION)
 
 
-def for_browsers(found: Records, slots: NDArray[np.integer]) -> bytes:
+def for_browsers(positions: Positions, slots: NDArray[np.integer]) -> bytes:
     """16 bytes a picture, little-endian, one column after another.
 
     ``MAP1``, count (u32), left, top, width, height of the map (f32), then ids (u32), slots (u32), x and y
     (u16, of 65,535 parts of width and height), red, green, blue, ratio (u8 each). Raises OverflowError for an
     id beyond 32 bits.
     """
-    if len(found) and found["id"].max() >= 2**32:
+    if len(positions) and positions["id"].max() >= 2**32:
         raise OverflowError("The map takes ids up to 4,294,967,295.")
-    low, size = bounds(found)
-    axes = [np.rint((found[axis] - low[i]) / size[i] * STEPS).astype("<u2") for i, axis in enumerate("xy")]
-    shades = [found[name] for name in ("red", "green", "blue", "ratio")]
-    columns = [found["id"].astype("<u4"), slots.astype("<u4"), *axes, *shades]
-    return MAGIC + struct.pack("<I4f", len(found), *low, *size) + b"".join(column.tobytes() for column in columns)
+    low, size = bounds(positions)
+    axes = [np.rint((positions[axis] - low[i]) / size[i] * STEPS).astype("<u2") for i, axis in enumerate("xy")]
+    shades = [positions[name] for name in ("red", "green", "blue", "ratio")]
+    columns = [positions["id"].astype("<u4"), slots.astype("<u4"), *axes, *shades]
+    return MAGIC + struct.pack("<I4f", len(positions), *low, *size) + b"".join(column.tobytes() for column in columns)
 
 
-def bounds(found: Records) -> tuple[tuple[float, float], tuple[float, float]]:
+def bounds(positions: Positions) -> tuple[tuple[float, float], tuple[float, float]]:
     """Left and top, width and height of the area, with half a picture around it."""
-    if not len(found):
+    if not len(positions):
         return (0.0, 0.0), (1.0, 1.0)
-    low = [float(found[axis].min()) - 0.5 for axis in "xy"]
-    high = [float(found[axis].max()) + 0.5 for axis in "xy"]
+    low = [float(positions[axis].min()) - 0.5 for axis in "xy"]
+    high = [float(positions[axis].max()) + 0.5 for axis in "xy"]
     return (low[0], low[1]), (high[0] - low[0], high[1] - low[1])

@@ -1,4 +1,4 @@
-"""What may be sent to the map."""
+"""Forms of the map's page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST = 100_000  # pictures in a selection
 
 
 class IdsField(forms.CharField):
-    """Ids between commas -> list of numbers, each once, in their order."""
+    """Ids separated by commas -> list of numbers, each once, in their order."""
 
     def clean(self, value: Any) -> list[int]:
         parts = super().clean(value).split(",")

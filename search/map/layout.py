@@ -1,8 +1,8 @@
-"""Where pictures lie on the map: feature rows in, places in the plane out; mathematics only.
+"""Where pictures lie on the map: feature rows in, centres in the plane out; mathematics only.
 
 Principal components, then t-SNE (van der Maaten & Hinton 2008, as openTSNE computes it: Policar et al. 2019),
-then a similarity that lays a new map over the old one (orthogonal Procrustes: Schonemann 1966). A unit of the
-map is the width of one picture.
+then a similarity transform that lays a new map over the old one (orthogonal Procrustes: Schonemann 1966). A unit of
+the map is the width of one picture.
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from search.map.overlap_removal import spread
+from search.map.overlap_removal import remove_overlaps
 
 Rows = NDArray[np.float32]
-Places = NDArray[np.float64]
-Step = Callable[[int], None]
+Centres = NDArray[np.float64]  # (n, 2), of pictures on the map
+OnStep = Callable[[int], None]
 
 COMPONENTS = 50
 PERPLEXITY = 30
-EARLY, LATE = 250, 500  # steps of t-SNE: far from each other first, then as they are
+EARLY, LATE = 250, 500  # steps of t-SNE: with exaggeration, which parts the clusters, then without
 STEPS = EARLY + LATE
-EVERY = 10  # steps from one call of ``step`` to the next
-FEW = 4  # pictures: below it there is nothing to lay out
+STEPS_PER_CALL = 10  # from one call of ``step`` to the next
+FEWEST = 4  # pictures: below it there is nothing to lay out
 SMALL = 3_000  # below it the Barnes-Hut sums are faster than the interpolated ones
 NEIGHBOURS = 10
+MIN_GAP = 0.85  # between the centres of a new picture and its nearest neighbour
 
 
 def principal_axes(chunks: Iterable[Rows], components: int = COMPONENTS) -> tuple[Rows, Rows]:
@@ -47,31 +48,32 @@ def principal_axes(chunks: Iterable[Rows], components: int = COMPONENTS) -> tupl
     return mean.astype(np.float32), axes[:, ::-1][:, :components].astype(np.float32)
 
 
-def start(rows: Rows, known: Places | None = None) -> Places:
-    """Where t-SNE begins: the first two components, or the ``known`` places; NaN rows there lie by their neighbours."""
-    if known is None or np.isfinite(known[:, 0]).sum() < FEW:
+def start(rows: Rows, known: Centres | None = None) -> Centres:
+    """Where t-SNE begins: the first two components, or the ``known`` centres; NaN rows lie by their nearest row."""
+    if known is None or np.isfinite(known[:, 0]).sum() < FEWEST:
         first = np.zeros((len(rows), 2))
         first[:, : rows.shape[1]] = rows[:, :2]
     else:
         first = _filled(rows, known)
     first = first - first.mean(axis=0)
-    # Very small, so that nothing has settled; a little noise parts what is equal.
+    # Very small, as the authors of openTSNE advise, so that nothing has settled; the noise parts equal rows.
     noise = np.random.default_rng(0).normal(size=first.shape) * 1e-6
     return np.asarray(first / (first[:, 0].std() or 1.0) * 1e-4 + noise)
 
 
-def _filled(rows: Rows, known: Places) -> Places:
-    there = np.isfinite(known[:, 0])
+def _filled(rows: Rows, known: Centres) -> Centres:
+    """The known centres, and for each NaN that of the nearest row that has one."""
+    is_known = np.isfinite(known[:, 0])
     filled = known.copy()
-    if not there.all():
-        _, nearest = cKDTree(rows[there]).query(rows[~there], k=1)
-        filled[~there] = known[there][nearest]
+    if not is_known.all():
+        _, nearest = cKDTree(rows[is_known]).query(rows[~is_known], k=1)
+        filled[~is_known] = known[is_known][nearest]
     return filled
 
 
-def embed(rows: Rows, first: Places, step: Step = lambda _: None, threads: int = 2) -> Places:
-    """t-SNE of ``(n, d)`` rows from the places ``first``; ``step`` is told how many of ``STEPS`` are done."""
-    if len(rows) < FEW:
+def embed(rows: Rows, first: Centres, step: OnStep = lambda _: None, threads: int = 2) -> Centres:
+    """t-SNE of ``(n, d)`` rows from the centres ``first``; ``step`` is called with how many of ``STEPS`` are done."""
+    if len(rows) < FEWEST:
         return np.column_stack([np.arange(len(rows), dtype=np.float64), np.zeros(len(rows))])
     # Threads that wait must not use up the processors, which other work may need. Read when the library is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -84,98 +86,98 @@ def embed(rows: Rows, first: Places, step: Step = lambda _: None, threads: int =
     gradient = "bh" if small else "fft"
     embedding = tsne.TSNEEmbedding(first, affinities, negative_gradient_method=gradient, **options)
     for begin, steps, how in ((0, EARLY, {"exaggeration": 12, "momentum": 0.5}), (EARLY, LATE, {"momentum": 0.8})):
-        told = _teller(begin, step)
-        embedding = embedding.optimize(steps, **how, callbacks=[told], callbacks_every_iters=EVERY)
+        callback = _callback(begin, step)
+        embedding = embedding.optimize(steps, **how, callbacks=[callback], callbacks_every_iters=STEPS_PER_CALL)
     return np.asarray(embedding, np.float64)
 
 
-def _teller(begin: int, step: Step) -> Callable[..., None]:
+def _callback(begin: int, step: OnStep) -> Callable[..., None]:
+    """In openTSNE's form; an exception that ``step`` raises ends the embedding."""
     return lambda iteration, *_: step(begin + iteration)
 
 
-def align(places: Places, old: Places) -> Places:
-    """The places laid over ``old`` ones of the same pictures by turning, mirroring, scaling and moving.
+def align(centres: Centres, old: Centres) -> Centres:
+    """The centres laid over ``old`` ones of the same pictures by rotating, reflecting, scaling and shifting.
 
-    Rows of ``old`` that are NaN have no say; fewer than ``FEW`` others, and nothing is changed.
+    NaN rows of ``old`` are ignored; with fewer than ``FEWEST`` others nothing is changed.
     """
-    both = np.isfinite(old[:, 0])
-    if both.sum() < FEW:
-        return places
-    here, there = places[both], old[both]
-    centre, target = here.mean(axis=0), there.mean(axis=0)
-    left, strengths, right = np.linalg.svd((here - centre).T @ (there - target))
-    scale = strengths.sum() / (((here - centre) ** 2).sum() or 1.0)
-    return np.asarray((places - centre) @ (left @ right) * scale + target)
+    on_both = np.isfinite(old[:, 0])
+    if on_both.sum() < FEWEST:
+        return centres
+    source, target = centres[on_both], old[on_both]
+    source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
+    left, strengths, right = np.linalg.svd((source - source_mean).T @ (target - target_mean))
+    scale = strengths.sum() / (((source - source_mean) ** 2).sum() or 1.0)
+    return np.asarray((centres - source_mean) @ (left @ right) * scale + target_mean)
 
 
-def in_units(places: Places) -> Places:
-    """Scaled so that most pictures have their own place: the area of ``n`` of them is about a third covered."""
-    if len(places) < 2:
-        return np.asarray(places - places.mean(axis=0))
-    centred = places - np.median(places, axis=0)
+def in_units(centres: Centres) -> Centres:
+    """Scaled so that most pictures have their own room: the area of ``n`` of them is about a third covered."""
+    if len(centres) < 2:
+        return np.asarray(centres - centres.mean(axis=0))
+    centred = centres - np.median(centres, axis=0)
     # Area that is really used: cells of a grid that hold anything.
     extent = np.ptp(centred, axis=0).max() or 1.0
-    cells = max(4, round((len(places) / 4) ** 0.5))
+    cells = max(4, round((len(centres) / 4) ** 0.5))
     used = len(np.unique(np.floor((centred - centred.min(axis=0)) / extent * cells * 0.999), axis=0))
-    scaled: Places = centred / (extent / cells * used**0.5) * (1.6 * len(places)) ** 0.5
+    scaled: Centres = centred / (extent / cells * used**0.5) * (1.6 * len(centres)) ** 0.5
     return scaled
 
 
-def lay_out(rows: Rows, old: Places | None = None, step: Step = lambda _: None, threads: int = 2) -> Places:
-    """Rows ``(n, <= 50)`` -> places ``(n, 2)`` where no two pictures cover each other much.
+def lay_out(rows: Rows, old: Centres | None = None, step: OnStep = lambda _: None, threads: int = 2) -> Centres:
+    """Rows ``(n, <= 50)`` -> centres ``(n, 2)`` where no two pictures cover each other much.
 
-    ``old``: places of the same pictures on the map before, NaN where there was none.
+    ``old``: centres of the same pictures on the map before, NaN where there was none.
     """
-    places = in_units(embed(rows, start(rows, old), step, threads))
+    centres = in_units(embed(rows, start(rows, old), step, threads))
     if old is not None:
-        places = _turned(places, old)
-    return spread(places)
+        centres = _aligned_at_own_scale(centres, old)
+    return remove_overlaps(centres)
 
 
-def _turned(places: Places, old: Places) -> Places:
-    """Aligned, but at its own scale: a collection that grew needs a larger map."""
-    laid = align(places, old)
-    both = np.isfinite(old[:, 0])
-    if both.sum() < FEW:
-        return places
-    size = np.linalg.norm(places - places.mean(axis=0)) / (np.linalg.norm(laid - laid.mean(axis=0)) or 1.0)
-    centre = laid[both].mean(axis=0)
-    turned: Places = (laid - centre) * size + centre
-    return turned
+def _aligned_at_own_scale(centres: Centres, old: Centres) -> Centres:
+    """Aligned, but not scaled: a collection that grew needs a larger map."""
+    on_both = np.isfinite(old[:, 0])
+    if on_both.sum() < FEWEST:
+        return centres
+    aligned = align(centres, old)
+    size = np.linalg.norm(centres - centres.mean(axis=0)) / (np.linalg.norm(aligned - aligned.mean(axis=0)) or 1.0)
+    middle = aligned[on_both].mean(axis=0)
+    result: Centres = (aligned - middle) * size + middle
+    return result
 
 
-def place(neighbours: Places, distances: NDArray[np.float64], taken: cKDTree | None) -> Places:
-    """Where a new picture belongs: ``(2,)`` among its ``(k, 2)`` nearest pictures, on the next free spot.
+def centre_among(neighbours: Centres, distances: NDArray[np.float64], taken: cKDTree | None) -> Centres:
+    """The centre ``(2,)`` of a new picture: among its ``(k, 2)`` nearest pictures, on the next free spot.
 
-    The neighbour that has most of the others around it, weighed by likeness, is the centre; those near it share
-    in the mean, so that a picture between two groups lands in one of them and not in the void.
+    The neighbour that has most of the others around it, weighted by similarity, leads; those near it share
+    in the mean, so that a picture between two clusters lands in one of them and not in the void.
     """
     weights = np.exp(-((distances / (np.median(distances) or 1.0)) ** 2)) + 1e-9
-    apart = np.linalg.norm(neighbours[:, None] - neighbours[None], axis=2)
-    reach = max(3.0, float(np.median(apart)) / 2)
-    centre = int(((apart < reach) * weights).sum(axis=1).argmax())
-    near = apart[centre] < reach
-    wanted = np.average(neighbours[near], axis=0, weights=weights[near])
-    return free_spot(wanted, taken)
+    gaps = np.linalg.norm(neighbours[:, None] - neighbours[None], axis=2)
+    reach = max(3.0, float(np.median(gaps)) / 2)
+    leader = int(((gaps < reach) * weights).sum(axis=1).argmax())
+    near = gaps[leader] < reach
+    return free_spot(np.average(neighbours[near], axis=0, weights=weights[near]), taken)
 
 
-def free_spot(wanted: Places, taken: cKDTree | None) -> Places:
-    """The first spot on a spiral (Vogel 1979) around ``wanted`` that is most of a picture's width from all others."""
+def free_spot(centre: Centres, taken: cKDTree | None) -> Centres:
+    """The first spot on a spiral (Vogel 1979) around ``centre`` that is ``MIN_GAP`` from all others."""
     if taken is None:
-        return wanted
-    turns = np.arange(400)
-    angles, radii = turns * np.pi * (3 - 5**0.5), 0.35 * np.sqrt(turns)
-    spots = wanted + np.column_stack([np.cos(angles), np.sin(angles)]) * radii[:, None]
+        return centre
+    steps = np.arange(400)
+    angles, radii = steps * np.pi * (3 - 5**0.5), 0.35 * np.sqrt(steps)
+    spots = centre + np.column_stack([np.cos(angles), np.sin(angles)]) * radii[:, None]
     gaps, _ = taken.query(spots)
-    good = np.flatnonzero(gaps >= 0.85)
-    chosen: Places = spots[good[0]] if len(good) else wanted
+    free = np.flatnonzero(gaps >= MIN_GAP)
+    chosen: Centres = spots[free[0]] if len(free) else centre
     return chosen
 
 
-def morton_order(places: Places) -> NDArray[np.int64]:
+def morton_order(centres: Centres) -> NDArray[np.int64]:
     """Order along the Z curve (Morton 1966), so that neighbours in the plane are mostly neighbours in the order."""
-    low, size = places.min(axis=0), np.ptp(places, axis=0).max() or 1.0
-    cells = ((places - low) / size * 65_535).astype(np.uint64)
+    low, size = centres.min(axis=0), np.ptp(centres, axis=0).max() or 1.0
+    cells = ((centres - low) / size * 65_535).astype(np.uint64)
     return np.argsort(_spaced(cells[:, 0]) | _spaced(cells[:, 1]) << np.uint64(1), kind="stable")
 
 

@@ -1,4 +1,4 @@
-"""What a map shows now: the places that were laid out, those added later, less the pictures that are gone."""
+"""The positions that a map shows now: those laid out, those added later, less the pictures that are gone."""
 
 from __future__ import annotations
 
@@ -10,61 +10,58 @@ from django.db.models import Exists, OuterRef
 from numpy.typing import NDArray
 
 from search.collection import Image
-from search.map.codec import RECORD, Records, for_browsers, unpack
+from search.map.codec import Positions, for_browsers, unpack
 from search.map.models import Layout, Point
 from search.models import Feature, Space
 
-KEPT = 600  # seconds that the bytes for browsers stay in the cache
+CACHE_SECONDS = 600  # of the bytes for browsers
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """Records in the order of their ``slots``; a slot is a picture's number on the pages of small pictures."""
+class CurrentPositions:
+    """Positions and their ``slots``, in the same order; a slot is a picture's number on the tiles."""
 
-    records: Records
+    positions: Positions
     slots: NDArray[np.int64]
 
 
 def serving(space: str) -> Layout | None:
     """The map of a space that visitors see."""
-    return Layout.objects.defer("places").filter(space=space, state=Layout.State.DONE).first()
+    return Layout.objects.defer("positions").filter(space=space, state=Layout.State.DONE).first()
 
 
-def shown(layout: Layout) -> Shown:
-    """All pictures of a map that are there now; one that was deleted is not, from its deletion on."""
-    base = unpack(Layout.objects.values_list("places", flat=True).get(pk=layout.pk))
-    changes = list(Point.objects.filter(layout=layout).order_by("slot").values_list("slot", "place", "gone"))
-    later = [unpack(place) for slot, place, _ in changes if slot >= len(base)]
-    records = np.concatenate([base, *later]) if later else base
+def current(layout: Layout) -> CurrentPositions:
+    """All pictures of a map that exist now; a deleted one is left out from its deletion on."""
+    base = unpack(Layout.objects.values_list("positions", flat=True).get(pk=layout.pk))
+    changes = list(Point.objects.filter(layout=layout).order_by("slot").values_list("slot", "position", "gone"))
+    later = [unpack(position) for slot, position, _ in changes if slot >= len(base)]
+    positions = np.concatenate([base, *later]) if later else base
     slots = np.concatenate([np.arange(len(base)), [slot for slot, _, _ in changes if slot >= len(base)]]).astype(int)
-    hidden = {slot for slot, _, gone in changes if gone}
-    keep = ~np.isin(slots, list(hidden)) & ~np.isin(records["id"], deleted(layout))
-    return Shown(records[keep], slots[keep])
+    gone_slots = {slot for slot, _, gone in changes if gone}
+    visible = ~np.isin(slots, list(gone_slots)) & ~np.isin(positions["id"], deleted_since(layout))
+    return CurrentPositions(positions[visible], slots[visible])
 
 
-def deleted(layout: Layout) -> list[int]:
-    """Pictures that went since the map was last brought up to date; tombstones tell, so few rows are read."""
-    graves = Feature.objects.filter(space=layout.space, sequence__gt=layout.sequence, data__isnull=True)
-    there = Image.objects.filter(pk=OuterRef("image_id"))
-    return list(graves.exclude(Exists(there)).values_list("image_id", flat=True))
+def deleted_since(layout: Layout) -> list[int]:
+    """Pictures that were deleted since the map was last brought up to date, read from the few new tombstones."""
+    tombstones = Feature.objects.filter(space=layout.space, sequence__gt=layout.sequence, data__isnull=True)
+    # A picture that came back from the trash has a tombstone of its own past.
+    existing = Image.objects.filter(pk=OuterRef("image_id"))
+    return list(tombstones.exclude(Exists(existing)).values_list("image_id", flat=True))
 
 
 def etag(layout: Layout) -> str:
-    """Changes whenever what is shown may have changed."""
+    """Changes whenever the current positions may have changed."""
     token = Space.objects.filter(pk=layout.space).values_list("token", flat=True).first() or ""
     return f'"{layout.pk}-{layout.revision}-{token}"'
 
 
 def browser_bytes(layout: Layout) -> bytes:
-    """The map as browsers get it; made once for each change."""
+    """The current positions as codec.py encodes them for browsers; encoded once for each change."""
     key = f"atlas-places-{etag(layout)[1:-1]}"
     data: bytes | None = cache.get(key)
     if data is None:
-        now = shown(layout)
-        data = for_browsers(now.records, now.slots)
-        cache.set(key, data, KEPT)
+        now = current(layout)
+        data = for_browsers(now.positions, now.slots)
+        cache.set(key, data, CACHE_SECONDS)
     return data
-
-
-def blank() -> Records:
-    return np.zeros(0, RECORD)

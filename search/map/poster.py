@@ -1,4 +1,4 @@
-"""The whole map as one picture, a strip at a time, so that its size is no matter of memory."""
+"""The whole map as one picture, a strip at a time, so that memory does not grow with its size."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from django.core.files.storage import default_storage
 from numpy.typing import NDArray
 
 from search.collection import Image
-from search.map.codec import bounds
-from search.map.models import Layout, Page
-from search.map.positions import Shown, shown
-from search.map.tiles import LEVELS, cell, read, slots_of, small
+from search.map.codec import bounds, centres_of
+from search.map.models import Layout, Tile
+from search.map.positions import current
+from search.map.tiles import LEVELS, SIDE, cell, read, slots_of, square
 
 LARGEST = 10_100  # pixels: what the article printed
 STRIP = 256  # rows
-PAGES_HELD = 24  # decoded, 3 MB each
+TILES_HELD = 24  # decoded, 3 MB each
 OVERVIEW = 1_600  # pixels
 FILLED = 0.96  # of a unit; the rest is the gap between neighbours
 PAPER, INK = (255, 255, 255), (16, 17, 19)
@@ -36,12 +36,12 @@ class Poster:
         if not 1 <= size <= LARGEST:
             raise ValueError(f"The size must be from 1 to {LARGEST} pixels.")
         self.layout, self.background = layout, background
-        self.now: Shown = shown(layout)
-        self.low, extent = bounds(self.now.records)
+        self.now = current(layout)
+        self.low, extent = bounds(self.now.positions)
         self.unit = size / max(extent)  # pixels
         self.width, self.height = (max(1, min(size, round(side * self.unit))) for side in extent)
         self.count = -(-self.height // STRIP)
-        self.page = lru_cache(PAGES_HELD)(self._page)
+        self.tile = lru_cache(TILES_HELD)(self._tile)
 
     def strips(self) -> Iterator[Pixels]:
         """``(rows, width, 3)`` from top to bottom."""
@@ -56,30 +56,30 @@ class Poster:
 
     def _boxes(self) -> NDArray[np.int64]:
         """Left, top, width and height of every picture, in pixels; each keeps its shape within its square."""
-        records = self.now.records
-        ratio = 2.0 ** ((records["ratio"].astype(float) - 128) / 32)
+        positions = self.now.positions
+        ratio = 2.0 ** ((positions["ratio"].astype(float) - 128) / 32)
         sides = np.column_stack([np.minimum(1, ratio), np.minimum(1, 1 / ratio)]) * self.unit * FILLED
-        centres = np.column_stack([records["x"] - self.low[0], records["y"] - self.low[1]]) * self.unit
+        centres = (centres_of(positions) - self.low) * self.unit
         boxes: NDArray[np.int64] = np.rint(np.hstack([centres - sides / 2, np.maximum(sides, 1)])).astype(np.int64)
         return boxes
 
     def _picture(self, i: int, width: int, height: int) -> PIL.Image.Image:
-        record, slot = self.now.records[i], int(self.now.slots[i])
+        position, slot = self.now.positions[i], int(self.now.slots[i])
         side = max(width, height)
         if side <= 2:
-            return PIL.Image.new("RGB", (width, height), tuple(int(record[c]) for c in ("red", "green", "blue")))
+            return PIL.Image.new("RGB", (width, height), tuple(int(position[c]) for c in ("red", "green", "blue")))
         if side > LEVELS[0]:
-            image = Image.objects.filter(pk=int(record["id"])).first()
-            found = small(image, 512) if image else PIL.Image.new("RGB", (1, 1), self.background)
+            image = Image.objects.filter(pk=int(position["id"])).first()
+            thumbnail = square(image, 512) if image else PIL.Image.new("RGB", (1, 1), self.background)
         else:
             level = min(size for size in LEVELS if size >= side)
             left, top = cell(slot, level)
-            found = self.page(level, slot // slots_of(level)).crop((left, top, left + level, top + level))
-        return found.resize((width, height), PIL.Image.Resampling.BILINEAR)
+            thumbnail = self.tile(level, slot // slots_of(level)).crop((left, top, left + level, top + level))
+        return thumbnail.resize((width, height), PIL.Image.Resampling.BILINEAR)
 
-    def _page(self, level: int, number: int) -> PIL.Image.Image:
-        page = Page.objects.filter(layout=self.layout, level=level, number=number).first()
-        return read(page) if page else PIL.Image.new("RGB", (1024, 1024), self.background)
+    def _tile(self, level: int, number: int) -> PIL.Image.Image:
+        tile = Tile.objects.filter(layout=self.layout, level=level, number=number).first()
+        return read(tile) if tile else PIL.Image.new("RGB", (SIDE, SIDE), self.background)
 
 
 def png(strips: Iterable[Pixels], width: int, height: int) -> Iterator[bytes]:
@@ -108,7 +108,7 @@ def poster_png(layout: Layout, size: int) -> Iterator[bytes]:
 
 
 def draw_overview(layout: Layout) -> None:
-    """The picture of the whole that is shown where no script runs."""
+    """The picture of the whole map that is shown where no script runs."""
     poster = Poster(layout, OVERVIEW, INK)
     pixels = np.concatenate(list(poster.strips()))
     out = BytesIO()

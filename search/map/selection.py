@@ -1,4 +1,4 @@
-"""What only the map does with pictures that were picked: search by their mean, list them. The rest is the gallery's."""
+"""What only the map does with a selection of pictures: search by their mean, list them. The rest is the gallery's."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from search.retrieval.engine import search
 from search.retrieval.query import Query
 from search.types import Result
 
-MEANT = 500  # pictures that a mean is made of, at most
+SAMPLE = 500  # pictures that a mean is made of, at most
 
 
-def chosen(ids: Sequence[int]) -> QuerySet[Image]:
-    """Those of the pictures that are there."""
+def selected(ids: Sequence[int]) -> QuerySet[Image]:
+    """Those of the pictures that exist, by id."""
     return Image.objects.filter(pk__in=ids).order_by("pk")
 
 
-def like_all(*, ids: Sequence[int], space: str, limit: int) -> Result:
+def similar_to_mean(*, ids: Sequence[int], space: str, limit: int) -> Result:
     """Pictures near the mean of these, without them. Raises SearchError if none has a feature yet."""
     method = versions.serving(space)
     # Evenly from a large selection: more do not move the mean.
-    some = ids[:: -(-len(ids) // MEANT)]
-    stored = store.current(space).filter(image_id__in=some).values_list("data", flat=True)
+    sample = ids[:: -(-len(ids) // SAMPLE)]
+    stored = store.current(space).filter(image_id__in=sample).values_list("data", flat=True)
     fitting = [bytes(data) for data in stored if data is not None and method.fits(bytes(data))]
     if not fitting:
         raise BadQuery("nothing_extracted")
@@ -39,15 +39,16 @@ def like_all(*, ids: Sequence[int], space: str, limit: int) -> Result:
         raise SearchError("method_without_mean")
     rows = method.rows(fitting).astype(np.float32)
     mean, length = rows.mean(axis=0), np.linalg.norm(rows, axis=1).mean()
-    mean *= length / (np.linalg.norm(mean) or 1.0)  # as long as they are
-    return search(Query({space: mean[np.newaxis]}, exclude=frozenset(some)), method=space, limit=limit)
+    mean *= length / (np.linalg.norm(mean) or 1.0)  # as long as its rows: a mean of unit vectors is shorter
+    return search(Query({space: mean[np.newaxis]}, exclude=frozenset(sample)), method=space, limit=limit)
 
 
 Write = Callable[[QuerySet[Image]], Iterator[bytes]]
 COLUMNS = ("id", "title", "tags", "width", "height", "format", "bytes", "sha256", "created_at", "url")
 
 
-def described(image: Image) -> dict[str, Any]:
+def facts_of(image: Image) -> dict[str, Any]:
+    """What JSON and CSV say of a picture, as JSON values; its tags must have been prefetched."""
     values = {name: getattr(image, name) for name in COLUMNS if name not in {"tags", "created_at", "url"}}
     tags = sorted(tag.name for tag in image.tags.all())
     return {**values, "tags": tags, "created_at": image.created_at.isoformat(), "url": image.get_absolute_url()}
@@ -56,7 +57,7 @@ def described(image: Image) -> dict[str, Any]:
 def as_json(images: QuerySet[Image]) -> Iterator[bytes]:
     between = b"[\n"
     for image in images.prefetch_related("tags").iterator(500):
-        yield between + json.dumps(described(image), ensure_ascii=False).encode()
+        yield between + json.dumps(facts_of(image), ensure_ascii=False).encode()
         between = b",\n"
     yield b"\n]\n" if between == b",\n" else b"[]\n"
 
@@ -64,7 +65,7 @@ def as_json(images: QuerySet[Image]) -> Iterator[bytes]:
 def as_csv(images: QuerySet[Image]) -> Iterator[bytes]:
     yield _csv_line(COLUMNS)
     for image in images.prefetch_related("tags").iterator(500):
-        row = described(image) | {"tags": ", ".join(tag.name for tag in image.tags.all())}
+        row = facts_of(image) | {"tags": ", ".join(tag.name for tag in image.tags.all())}
         yield _csv_line([_harmless(row[name]) for name in COLUMNS])
 
 

@@ -1,4 +1,4 @@
-"""What may be asked of the map: a new one, and that the ones there are are kept. Workers do it, one a space."""
+"""Ask for maps, cancel them and keep them up to date. Workers do the work, one at a time for each space."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from search.features import backlog, versions
 from search.jobs.progress import closing
 from search.jobs.queue import send
 from search.locks import alone
-from search.map import build, tiles
+from search.map import build, tiles, updates
 from search.map.models import Layout
 from search.map.positions import serving
 from search.methods import METHODS, get_method, label_of
@@ -23,14 +23,14 @@ from search.types import Message
 log = logging.getLogger(__name__)
 
 FEWEST = 3  # pictures that make a map
-GROWTH = 0.5  # the share of pictures placed later that calls for a new map
-KEPT = 2  # maps that are done: the one that serves, and one for pages that are still open
+GROWTH = 0.5  # the share of pictures added later that calls for a new map
+RETAINED = 2  # maps that are done: the one that serves, and one for browsers that still show it
 MAX_TRIES = 3  # a map that kills its worker must not do so for ever
-PREFERRED = ("semantic", "neural", "color")  # of these the first that there is gets its map by itself
+PREFERRED = ("semantic", "neural", "color")  # the first of these that can have a map gets it by itself
 
 
 def mappable() -> list[str]:
-    """Spaces that can have a map now: distances as in a plane, and a model if one is needed. Best first."""
+    """Spaces that can have a map now: Euclidean distances, and a model if one is needed. The preferred one first."""
     ready = [space for space in METHODS if get_method(space).metric == "euclidean" and not versions.problem(space)]
     return sorted(ready, key=lambda space: PREFERRED.index(space) if space in PREFERRED else len(PREFERRED))
 
@@ -58,16 +58,16 @@ def request_layout(*, space: str, user: User | None = None) -> Layout:
 
 
 def lock_of(space: str) -> str:
-    """Who works on a space's maps is alone by this name."""
+    """Name of the lock that whoever works on a space's maps holds."""
     return f"map-{space}"
 
 
 def advance(layout_id: int) -> None:
-    """Make a map, or go on where a killed worker left it; an error closes it with the reason.
+    """Make a map, or resume where a killed worker left it; an error closes it with the reason.
 
     Safe to call at any time, by several at once.
     """
-    layout = Layout.objects.defer("places").filter(pk=layout_id, state__in=Layout.UNFINISHED).first()
+    layout = Layout.objects.defer("positions").filter(pk=layout_id, state__in=Layout.UNFINISHED).first()
     if layout is None:
         return
     with alone(lock_of(layout.space)) as free:
@@ -110,8 +110,8 @@ def discard_cancelled(space: str) -> None:
 
 def _cancelled() -> QuerySet[Layout]:
     """Cancelled maps of which something is left."""
-    left = Q(pages__isnull=False) | Q(places__isnull=False) | ~Q(overview="")
-    return Layout.objects.defer("places").filter(left, state=Layout.State.CANCELLED).distinct()
+    left = Q(tiles__isnull=False) | Q(positions__isnull=False) | ~Q(overview="")
+    return Layout.objects.defer("positions").filter(left, state=Layout.State.CANCELLED).distinct()
 
 
 def catch_up(space: str) -> None:
@@ -119,11 +119,11 @@ def catch_up(space: str) -> None:
     with alone(lock_of(space)) as free:
         layout = serving(space) if free else None
         if layout:
-            build.catch_up(layout)
+            updates.catch_up(layout)
 
 
 def sweep() -> None:
-    """Find what is to be done, and ask for it: maps that stand still or are due, pictures without a place."""
+    """Find what is to be done, and ask for it: maps that stand still or are due, pictures without a position."""
     for layout_id in Layout.objects.filter(state__in=Layout.UNFINISHED).values_list("pk", flat=True):
         send("search.map.tasks.advance", layout_id)
     for space in _cancelled().values_list("space", flat=True):
@@ -137,8 +137,11 @@ def sweep() -> None:
 
 
 def due(space: str, layout: Layout | None) -> bool:
-    """Whether a space should get a new map by itself: the preferred one its first, any other when much is new."""
-    last = Layout.objects.filter(space=space).defer("places").first()
+    """Whether a space should get a new map by itself: the preferred one its first, any other when it has grown much.
+
+    After a map that failed or was cancelled the next one is for people to ask for.
+    """
+    last = Layout.objects.filter(space=space).defer("positions").first()
     if last and last.state != Layout.State.DONE:
         return False
     if layout is None:
@@ -148,9 +151,9 @@ def due(space: str, layout: Layout | None) -> bool:
 
 
 def prune(space: str) -> None:
-    """Remove maps that nobody looks at any more, and what is left of those that failed."""
-    done = Layout.objects.filter(space=space, state=Layout.State.DONE).values_list("pk", flat=True)[:KEPT]
-    for layout in Layout.objects.defer("places").filter(space=space).exclude(pk__in=list(done)):
+    """Remove the maps that served before, but for those retained, and the rows of those that failed."""
+    done = Layout.objects.filter(space=space, state=Layout.State.DONE).values_list("pk", flat=True)[:RETAINED]
+    for layout in Layout.objects.defer("positions").filter(space=space).exclude(pk__in=list(done)):
         if layout.finished:
             remove(layout)
 
@@ -158,7 +161,7 @@ def prune(space: str) -> None:
 def discard(layout: Layout) -> None:
     """Empty a map that was cancelled: only the row stays, which says so."""
     tiles.remove_all(layout)
-    Layout.objects.filter(pk=layout.pk).update(places=None, labels=[], overview="")
+    Layout.objects.filter(pk=layout.pk).update(positions=None, labels=[], overview="")
 
 
 def remove(layout: Layout) -> None:

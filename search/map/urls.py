@@ -13,12 +13,12 @@ register_converter(DigestConverter, "digest")
 app_name = "atlas"
 urlpatterns = [
     path("", views.map_page, name="map"),
-    path("<int:pk>/places/", views.all_places, name="places"),
+    path("<int:pk>/places/", views.all_positions, name="places"),
     path("<int:pk>/overview.webp", views.overview, name="overview"),
-    path("<int:pk>/<int:level>/<int:number>-<digest:digest>.webp", views.page, name="page"),
+    path("<int:pk>/<int:level>/<int:number>-<digest:digest>.webp", views.tile, name="page"),
     path("pictures/<int:pk>-<int:size>.webp", views.thumbnail, name="thumbnail"),
     path("tag/", views.tag, name="tag"),
     path("album/", views.album, name="album"),
     path("export/", views.export, name="export"),
-    path("alike/", views.alike, name="alike"),
+    path("alike/", views.similar, name="alike"),
 ]

@@ -1,4 +1,4 @@
-"""The map's page, what it loads, and what is done with a selection: read what is asked, call, render."""
+"""The map's page, what it loads, and what is done with a selection: read the request, call, render."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from gallery.zip_download import too_large_for_zip
 from search.exceptions import SearchError
 from search.map import positions, selection, services, tiles
 from search.map.forms import AlbumForm, ExportForm, MapForm, MeanForm, TagForm
-from search.map.models import Layout, Page
+from search.map.models import Layout, Tile
 from search.methods import label_of
 
 SIMILAR_SHOWN = 40
@@ -48,7 +48,7 @@ SCRIPTS = [f"atlas/{name}.js" for name in ("places", "pages", "painter", "view",
 
 
 class SearchThrottle(UserRateThrottle):
-    """Counts together with the API's searches; takes Django's requests too."""
+    """Counts together with the API's searches, for requests of Django too."""
 
     scope = "search"
 
@@ -56,10 +56,10 @@ class SearchThrottle(UserRateThrottle):
 @require_safe
 def map_page(request: HttpRequest) -> HttpResponse:
     form = MapForm(request.GET)
-    wanted = form.cleaned_data["space"] if form.is_valid() else ""
+    space = form.cleaned_data["space"] if form.is_valid() else ""
     maps = services.mapped()
-    shown = next((layout for layout in maps if layout.space == wanted), maps[0] if maps else None)
-    waiting = Layout.objects.defer("places").filter(state__in=Layout.UNFINISHED).first()
+    shown = next((layout for layout in maps if layout.space == space), maps[0] if maps else None)
+    waiting = Layout.objects.defer("positions").filter(state__in=Layout.UNFINISHED).first()
     context: dict[str, Any] = {"maps": maps, "shown": shown, "waiting": waiting, "scripts": SCRIPTS}
     context["stage"] = STAGES.get(waiting.stage, waiting.stage) if waiting else ""
     if shown:
@@ -71,40 +71,45 @@ def map_page(request: HttpRequest) -> HttpResponse:
     return render(request, "atlas/map.html", context)
 
 
-def _tag(request: HttpRequest, pk: int) -> str:
+def _etag(request: HttpRequest, pk: int) -> str:
     return positions.etag(_layout(pk))
 
 
 @require_safe
-@condition(etag_func=_tag)
+@condition(etag_func=_etag)
 @gzip_page
-def all_places(request: HttpRequest, pk: int) -> HttpResponse:
-    """Every picture's place: search/map/codec.py tells the format."""
+def all_positions(request: HttpRequest, pk: int) -> HttpResponse:
+    """Every picture's position, in the format of search/map/codec.py for browsers."""
     response = HttpResponse(positions.browser_bytes(_layout(pk)), content_type="application/octet-stream")
     response["Cache-Control"] = "private, no-cache"
     return response
 
 
 @require_safe
-def page(request: HttpRequest, pk: int, level: int, number: int, digest: str) -> HttpResponseBase:
-    """A page of small pictures. Its address changes with its content; of an old one, what is there now."""
-    found = get_object_or_404(Page, layout=pk, level=level, number=number)
+def tile(request: HttpRequest, pk: int, level: int, number: int, digest: str) -> HttpResponseBase:
+    """A tile of thumbnails. Its address changes with its content; an old address answers with the current content."""
+    row = get_object_or_404(Tile, layout=pk, level=level, number=number)
     try:
-        file = default_storage.open(tiles.file_name(found))
+        file = default_storage.open(tiles.file_name(row))
     except FileNotFoundError:
-        tiles.lost(found)
+        tiles.note_lost(row)
         raise Http404 from None
-    return _picture(file, lasting=found.digest == digest)
+    return _picture(file, immutable=row.digest == digest)
 
 
 @require_safe
 def thumbnail(request: HttpRequest, pk: int, size: int) -> HttpResponseBase:
-    """A picture's small copy from this very site, wherever the others come from: a canvas may use no other."""
+    """A picture's thumbnail from this site, even where thumbnails are served by another host.
+
+    Scripts may not read the pixels of a canvas that has drawn what another host served.
+    """
     if size not in THUMBNAIL_SIZES:
         raise Http404
     image = get_object_or_404(Image, pk=pk, thumbnailed=True)
     try:
-        return _picture(default_storage.open(image.thumbnail_name(min(size, image.thumbnail_sizes[-1]))), lasting=True)
+        return _picture(
+            default_storage.open(image.thumbnail_name(min(size, image.thumbnail_sizes[-1]))), immutable=True
+        )
     except FileNotFoundError:
         raise Http404 from None
 
@@ -114,18 +119,18 @@ def overview(request: HttpRequest, pk: int) -> HttpResponseBase:
     layout = _layout(pk)
     if not layout.overview or not default_storage.exists(layout.overview):
         raise Http404
-    return _picture(default_storage.open(layout.overview), lasting=False)
+    return _picture(default_storage.open(layout.overview), immutable=False)
 
 
-def _picture(file: Any, *, lasting: bool) -> FileResponse:
+def _picture(file: Any, *, immutable: bool) -> FileResponse:
     response = FileResponse(file, content_type="image/webp")
     audience = "public" if settings.PUBLIC_READING else "private"
-    response["Cache-Control"] = f"{audience}, max-age=31536000, immutable" if lasting else "no-cache"
+    response["Cache-Control"] = f"{audience}, max-age=31536000, immutable" if immutable else "no-cache"
     return response
 
 
 def _layout(pk: int) -> Layout:
-    return get_object_or_404(Layout.objects.defer("places"), pk=pk, state=Layout.State.DONE)
+    return get_object_or_404(Layout.objects.defer("positions"), pk=pk, state=Layout.State.DONE)
 
 
 @require_POST
@@ -161,7 +166,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
         return _refused(form)
     if not SearchThrottle().allow_request(cast(Any, request), cast(Any, None)):
         return HttpResponse(_("Too many in a short time. Wait a minute."), status=429, content_type="text/plain")
-    images, name = selection.chosen(form.cleaned_data["ids"]), form.cleaned_data["format"]
+    images, name = selection.selected(form.cleaned_data["ids"]), form.cleaned_data["format"]
     if name == "zip" and too_large_for_zip(images):
         return HttpResponse(_("More than 2 GB. Select fewer pictures."), status=400, content_type="text/plain")
     media_type, write = selection.EXPORTS[name]
@@ -171,14 +176,14 @@ def export(request: HttpRequest) -> HttpResponseBase:
 
 
 @require_POST
-def alike(request: HttpRequest) -> HttpResponse:
+def similar(request: HttpRequest) -> HttpResponse:
     """Pictures near the mean of a selection."""
     form = MeanForm(request.POST)
     if not form.is_valid():
         return _refused(form)
     if not SearchThrottle().allow_request(cast(Any, request), cast(Any, None)):
         return JsonResponse({"message": _("Too many searches in a short time. Wait a minute.")}, status=429)
-    find = partial(selection.like_all, limit=min(SIMILAR_SHOWN, settings.MAX_RESULTS))
+    find = partial(selection.similar_to_mean, limit=min(SIMILAR_SHOWN, settings.MAX_RESULTS))
     try:
         result = find(**form.cleaned_data)
     except SearchError as error:
@@ -189,5 +194,5 @@ def alike(request: HttpRequest) -> HttpResponse:
 
 
 def _refused(form: forms.Form) -> JsonResponse:
-    texts = [str(text) for one in form.errors.values() for text in one]
+    texts = [str(text) for of_field in form.errors.values() for text in of_field]
     return JsonResponse({"message": " ".join(texts)}, status=400)

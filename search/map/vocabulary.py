@@ -1,4 +1,4 @@
-"""Words for groups of pictures out of a joint space of pictures and words, where there is one."""
+"""Words for clusters of pictures from a joint space of pictures and words, where there is one."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from search.features import store, versions
 from search.methods import METHODS, get_method
 from search.methods.base import Method
 
-SAMPLED = 200  # pictures of a group, at most
-SURE = 0.05  # cosine by which a word must fit a group better than it fits all pictures
+SAMPLE = 200  # pictures of a cluster, at most
+LOWEST_GAIN = 0.05  # cosine by which a word must fit a cluster better than it fits all pictures
 Vectors = NDArray[np.float32]
 
 
-def nearest_words(members: Sequence[Sequence[int]]) -> list[str]:
-    """For each group the word that fits its mean better than it fits all pictures; "" where none stands out."""
+def nearest_words(clusters: Sequence[Sequence[int]]) -> list[str]:
+    """For each cluster the word that fits its mean better than it fits all pictures; "" where none stands out."""
     space = _joint_space()
-    if not space or not members:
-        return ["" for _ in members]
+    if not space or not clusters:
+        return ["" for _ in clusters]
     method = versions.serving(space)
-    means = np.array([_mean(space, method, group) for group in members])
+    means = np.array([_mean(space, method, cluster) for cluster in clusters])
     words, vectors = _words(method.version)
     gains = (means - means.mean(axis=0)) @ vectors.T
     fits = means @ vectors.T
+    # The gain alone would choose odd words that fit nothing well.
     best = (gains + 0.5 * fits).argmax(axis=1)
-    return [words[at] if gains[i, at] > SURE else "" for i, at in enumerate(best.tolist())]
+    return [words[word] if gains[row, word] > LOWEST_GAIN else "" for row, word in enumerate(best.tolist())]
 
 
 def _joint_space() -> str:
@@ -38,9 +39,10 @@ def _joint_space() -> str:
     return next((space for space in METHODS if get_method(space).words and not versions.problem(space)), "")
 
 
-def _mean(space: str, method: Method, group: Sequence[int]) -> Vectors:
-    some = group[:: -(-len(group) // SAMPLED) or 1]
-    stored = store.current(space).filter(image_id__in=list(some)).values_list("data", flat=True)
+def _mean(space: str, method: Method, cluster: Sequence[int]) -> Vectors:
+    """Mean vector ``(d,)`` of a sample of the cluster; zeros if none of it has a feature."""
+    sample = cluster[:: -(-len(cluster) // SAMPLE) or 1]
+    stored = store.current(space).filter(image_id__in=list(sample)).values_list("data", flat=True)
     rows = method.rows([bytes(data) for data in stored if data is not None and method.fits(bytes(data))])
     mean: Vectors = np.asarray(rows, np.float32).mean(axis=0) if len(rows) else np.zeros(method.dimension, np.float32)
     return mean

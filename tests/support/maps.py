@@ -3,8 +3,8 @@
 import numpy as np
 
 from search.map import services, tiles
-from search.map.models import Layout, Page
-from search.map.positions import serving, shown
+from search.map.models import Layout, Tile
+from search.map.positions import current, serving
 from tests.support.pages import add
 
 SPACE = "color"
@@ -28,22 +28,22 @@ def fresh(layout):
 
 
 def ids_on(layout):
-    return set(shown(fresh(layout)).records["id"].tolist())
+    return set(current(fresh(layout)).positions["id"].tolist())
 
 
-def place_of(layout, image):
-    found = shown(fresh(layout)).records
-    return found[found["id"] == image.pk][["x", "y"]].tolist()
+def centre_of(layout, image):
+    positions = current(fresh(layout)).positions
+    return positions[positions["id"] == image.pk][["x", "y"]].tolist()
 
 
 def colour_at(layout, image):
-    """Mean colour of a picture's cell on its page of the finest level."""
-    now = shown(fresh(layout))
-    slot = int(now.slots[now.records["id"] == image.pk][0])
+    """Mean colour of a picture's cell on its tile of the finest level."""
+    now = current(fresh(layout))
+    slot = int(now.slots[now.positions["id"] == image.pk][0])
     return colour_of_slot(layout, slot)
 
 
 def colour_of_slot(layout, slot):
-    page = Page.objects.get(layout=layout, level=128, number=slot // 64)
+    tile = Tile.objects.get(layout=layout, level=128, number=slot // 64)
     left, top = tiles.cell(slot, 128)
-    return np.asarray(tiles.read(page).crop((left + 8, top + 8, left + 120, top + 120))).mean(axis=(0, 1))
+    return np.asarray(tiles.read(tile).crop((left + 8, top + 8, left + 120, top + 120))).mean(axis=(0, 1))

@@ -9,43 +9,43 @@ from search.exceptions import SearchError, UnknownSpace
 from search.locks import alone
 from search.map import build, services, tiles
 from search.map.codec import unpack
-from search.map.models import Layout, Page, Point
-from search.map.positions import serving, shown
+from search.map.models import Layout, Point, Tile
+from search.map.positions import current, serving
 from tests.support.maps import SPACE, colour_at, fill, fresh, make
 
 pytestmark = pytest.mark.django_db
 
 
-def test_every_picture_has_a_place_of_its_own(worker):
+def test_every_picture_has_a_position_of_its_own(worker):
     images = fill(worker, 12)
     layout = make()
-    found = shown(layout).records
-    assert set(found["id"].tolist()) == {image.pk for image in images}
-    assert len({(float(one["x"]), float(one["y"])) for one in found}) == 12
+    positions = current(layout).positions
+    assert set(positions["id"].tolist()) == {image.pk for image in images}
+    assert len({(float(each["x"]), float(each["y"])) for each in positions}) == 12
     assert (layout.state, layout.count) == (Layout.State.DONE, 12)
 
 
 def test_the_pyramid_shows_each_picture_in_its_cell(worker):
     images = fill(worker, 70)
     layout = make()
-    assert {page.level for page in layout.pages.all()} == {128, 64, 32, 16}
-    assert layout.pages.filter(level=128).count() == 2
+    assert {tile.level for tile in layout.tiles.all()} == {128, 64, 32, 16}
+    assert layout.tiles.filter(level=128).count() == 2
     for image in (images[0], images[33], images[69]):
         with default_storage.open(image.thumbnail_name(256)) as file:
             expected = np.asarray(PIL.Image.open(file).convert("RGB")).mean(axis=(0, 1))
         assert np.abs(colour_at(layout, image) - expected).max() < 14
 
 
-def test_a_coarse_page_is_four_finer_ones(worker):
+def test_a_coarse_tile_is_four_finer_ones(worker):
     fill(worker, 70)
     layout = make()
-    coarse = tiles.read(Page.objects.get(layout=layout, level=64, number=0))
-    fine = tiles.read(Page.objects.get(layout=layout, level=128, number=1)).resize((512, 512), PIL.Image.Resampling.BOX)
+    coarse = tiles.read(Tile.objects.get(layout=layout, level=64, number=0))
+    fine = tiles.read(Tile.objects.get(layout=layout, level=128, number=1)).resize((512, 512), PIL.Image.Resampling.BOX)
     assert np.abs(np.asarray(coarse.crop((512, 0, 1024, 512))).astype(int) - np.asarray(fine)).mean() < 8
 
 
 @pytest.mark.parametrize("level", tiles.LEVELS)
-def test_cells_cover_a_page_without_overlap(level):
+def test_cells_cover_a_tile_without_overlap(level):
     cells = {tiles.cell(slot, level) for slot in range(tiles.slots_of(level))}
     assert cells == {(x, y) for x in range(0, 1024, level) for y in range(0, 1024, level)}
 
@@ -78,12 +78,12 @@ def test_a_map_goes_on_where_a_killed_worker_left_it(worker, monkeypatch):
         patched.setattr(build.tiles, "draw", dies)
         with pytest.raises(KeyboardInterrupt):
             services.advance(layout.pk)
-    places = fresh(layout).places
+    positions = fresh(layout).positions
     assert fresh(layout).state == Layout.State.RUNNING
-    monkeypatch.setattr(build, "lay_out", dies)  # it has its places; only the pages are missing
+    monkeypatch.setattr(build, "lay_out", dies)  # it has its positions; only the tiles are missing
     services.advance(layout.pk)
     assert fresh(layout).state == Layout.State.DONE
-    assert fresh(layout).places == places
+    assert fresh(layout).positions == positions
 
 
 def test_a_map_that_kills_its_worker_is_given_up(worker, monkeypatch):
@@ -142,15 +142,15 @@ def test_a_map_that_most_pictures_came_to_later_is_made_again(worker, django_cap
 def test_only_the_last_two_maps_are_kept(worker):
     fill(worker, 5)
     first = make()
-    files = [tiles.file_name(page) for page in first.pages.all()]
+    files = [tiles.file_name(tile) for tile in first.tiles.all()]
     make()
     make()
-    assert Layout.objects.count() == services.KEPT
+    assert Layout.objects.count() == services.RETAINED
     assert not any(default_storage.exists(name) for name in files)
 
 
-def test_stored_places_are_whole_records(worker):
+def test_positions_are_stored_whole(worker):
     fill(worker, 4)
     layout = make()
-    assert len(unpack(fresh(layout).places)) == 4
+    assert len(unpack(fresh(layout).positions)) == 4
     assert not Point.objects.exists()

@@ -6,7 +6,7 @@ from django.core.files.storage import default_storage
 from search.locks import alone
 from search.map import build, services, tiles
 from search.map.layout import lay_out
-from search.map.models import Layout, Page
+from search.map.models import Layout, Tile
 from search.map.positions import serving
 from tests.support.api import error_of, holder
 from tests.support.maps import SPACE, fill, fresh, make
@@ -21,7 +21,13 @@ def files_of(layout):
 
 def nothing_is_left_of(layout):
     layout = fresh(layout)
-    left = [layout.places, layout.labels, layout.overview, files_of(layout), list(Page.objects.filter(layout=layout))]
+    left = [
+        layout.positions,
+        layout.labels,
+        layout.overview,
+        files_of(layout),
+        list(Tile.objects.filter(layout=layout)),
+    ]
     return layout.state == Layout.State.CANCELLED and not any(left)
 
 
@@ -44,7 +50,7 @@ def test_laying_out_stops_in_the_middle(worker, monkeypatch):
     assert nothing_is_left_of(layout)
 
 
-def test_pages_that_are_drawn_already_are_removed(worker, monkeypatch):
+def test_tiles_that_are_drawn_already_are_removed(worker, monkeypatch):
     fill(worker, 8)
     layout = services.request_layout(space=SPACE)
     draw, drawn = tiles.draw, []

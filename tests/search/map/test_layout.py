@@ -8,20 +8,20 @@ import PIL.Image
 import pytest
 from scipy.spatial import cKDTree
 
-from search.map.codec import RECORD, bounds, for_browsers, ratio_of, records
+from search.map.codec import POSITION, bounds, for_browsers, positions_of, ratio_of
 from search.map.layout import (
     STEPS,
     align,
+    centre_among,
     embed,
     free_spot,
     in_units,
     lay_out,
     morton_order,
-    place,
     principal_axes,
     start,
 )
-from search.map.overlap_removal import GAP, spread
+from search.map.overlap_removal import GAP, remove_overlaps
 from search.map.poster import png
 
 
@@ -33,9 +33,9 @@ def blobs(count, groups=5, dimension=30, seed=0):
     return (centres[of] + random.normal(size=(count, dimension))).astype(np.float32), of
 
 
-def turned(places, angle=0.7, scale=2.5, shift=(3, -8)):
+def transformed(centres, angle=0.7, scale=2.5, shift=(3, -8)):
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    return places @ turn * scale + shift
+    return centres @ turn * scale + shift
 
 
 def test_the_axes_are_those_of_all_rows_at_once():
@@ -54,38 +54,38 @@ def test_no_more_axes_than_dimensions():
 
 def test_neighbours_stay_neighbours():
     rows, of = blobs(300)
-    told = []
-    places = embed(rows, start(rows), told.append)
-    _, near = cKDTree(places).query(places, k=6)
+    steps = []
+    centres = embed(rows, start(rows), steps.append)
+    _, near = cKDTree(centres).query(centres, k=6)
     assert (of[near[:, 1:]] == of[:, np.newaxis]).mean() > 0.95
-    assert told == sorted(told)
-    assert told[-1] == STEPS
+    assert steps == sorted(steps)
+    assert steps[-1] == STEPS
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
 def test_few_pictures_have_a_map_too(count):
     rows, _ = blobs(count)
-    places = lay_out(rows)
-    assert places.shape == (count, 2)
-    assert np.isfinite(places).all()
+    centres = lay_out(rows)
+    assert centres.shape == (count, 2)
+    assert np.isfinite(centres).all()
 
 
 def test_equal_pictures_do_not_lie_on_one_spot():
-    places = lay_out(np.ones((20, 8), np.float32))
-    assert np.isfinite(places).all()
-    assert cKDTree(places).query(places, k=2, p=np.inf)[0][:, 1].min() > 0.5
+    centres = lay_out(np.ones((20, 8), np.float32))
+    assert np.isfinite(centres).all()
+    assert cKDTree(centres).query(centres, k=2, p=np.inf)[0][:, 1].min() > 0.5
 
 
 @pytest.mark.parametrize("mirror", [1, -1])
 def test_alignment_undoes_any_similarity(mirror):
     old = np.random.default_rng(1).normal(size=(40, 2))
-    new = turned(old * [1, mirror])
+    new = transformed(old * [1, mirror])
     assert np.allclose(align(new, old), old, atol=1e-9)
 
 
 def test_new_pictures_have_no_say_in_the_alignment():
     old = np.random.default_rng(2).normal(size=(40, 2))
-    new = turned(old)
+    new = transformed(old)
     old[30:] = np.nan
     laid = align(new, old)
     assert np.allclose(laid[:30], old[:30], atol=1e-9)
@@ -109,22 +109,22 @@ def test_a_new_map_does_not_jump():
     assert np.median(moved) < np.median(np.linalg.norm(fresh[:240] - old, axis=1))
 
 
-def test_spreading_parts_what_overlaps_and_leaves_the_rest():
+def test_overlap_removal_parts_what_overlaps_and_leaves_the_rest():
     random = np.random.default_rng(4)
     crowd, lonely = random.normal(size=(60, 2)), np.array([[50.0, 50.0], [80.0, -40.0]])
-    places = spread(np.vstack([crowd, lonely]))
-    assert cKDTree(places).query(places, k=2, p=np.inf)[0][:, 1].min() > 0.7 * GAP
-    assert np.allclose(places[60:], lonely, atol=0.02)
+    centres = remove_overlaps(np.vstack([crowd, lonely]))
+    assert cKDTree(centres).query(centres, k=2, p=np.inf)[0][:, 1].min() > 0.7 * GAP
+    assert np.allclose(centres[60:], lonely, atol=0.02)
 
 
 def test_a_unit_is_a_picture_whatever_the_scale_was():
-    places = np.random.default_rng(5).normal(size=(500, 2))
-    assert np.allclose(in_units(places), in_units(places * 1000))
+    centres = np.random.default_rng(5).normal(size=(500, 2))
+    assert np.allclose(in_units(centres), in_units(centres * 1000))
 
 
-def test_a_picture_between_two_groups_lands_in_one_of_them():
+def test_a_picture_between_two_clusters_lands_in_one_of_them():
     neighbours = np.array([[0, 0], [1, 0], [0, 1], [1, 1], [40, 40], [41, 40]], float)
-    found = place(neighbours, np.full(6, 0.5), cKDTree(neighbours))
+    found = centre_among(neighbours, np.full(6, 0.5), cKDTree(neighbours))
     assert np.linalg.norm(found - [0.5, 0.5]) < 3
 
 
@@ -136,16 +136,16 @@ def test_a_new_picture_takes_a_free_spot():
 
 
 def test_the_z_curve_keeps_neighbourhoods():
-    places = np.stack(np.meshgrid(range(16), range(16)), -1).reshape(-1, 2).astype(float)
-    ordered = places[morton_order(places)]
-    assert sorted(map(tuple, ordered)) == sorted(map(tuple, places))
+    centres = np.stack(np.meshgrid(range(16), range(16)), -1).reshape(-1, 2).astype(float)
+    ordered = centres[morton_order(centres)]
+    assert sorted(map(tuple, ordered)) == sorted(map(tuple, centres))
     for begin in range(0, 256, 16):
         assert np.ptp(ordered[begin : begin + 16], axis=0).max() <= 4
 
 
 def test_browsers_get_what_is_stored():
-    abouts = [(7, "#ff8000", 400, 200), (9, "#010203", 100, 100), (2**31, "#ffffff", 100, 1000)]
-    made = records(abouts, np.array([[0, 0], [10, 4], [-2.5, 1]]))
+    images = [(7, "#ff8000", 400, 200), (9, "#010203", 100, 100), (2**31, "#ffffff", 100, 1000)]
+    made = positions_of(images, np.array([[0, 0], [10, 4], [-2.5, 1]]))
     data = for_browsers(made, np.array([0, 5, 6]))
     magic, count, left, top, width, height = struct.unpack("<4sI4f", data[:24])
     assert (magic, count) == (b"MAP1", 3)
@@ -159,11 +159,11 @@ def test_browsers_get_what_is_stored():
 
 def test_ids_that_do_not_fit_are_refused():
     with pytest.raises(OverflowError):
-        for_browsers(records([(2**32, "#000000", 1, 1)], np.zeros((1, 2))), np.zeros(1, int))
+        for_browsers(positions_of([(2**32, "#000000", 1, 1)], np.zeros((1, 2))), np.zeros(1, int))
 
 
 def test_an_empty_map_has_bounds():
-    assert bounds(np.zeros(0, RECORD)) == ((0, 0), (1, 1))
+    assert bounds(np.zeros(0, POSITION)) == ((0, 0), (1, 1))
 
 
 @pytest.mark.parametrize("size, ratio", [((100, 100), 128), ((200, 100), 160), ((100, 200), 96), ((9000, 1), 255)])

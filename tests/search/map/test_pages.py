@@ -8,7 +8,7 @@ import pytest
 from gallery.models import Image
 from gallery.services import delete_images
 from search.map import services
-from search.map.models import Layout, Page
+from search.map.models import Layout, Tile
 from search.map.positions import browser_bytes
 from tests.support.maps import SPACE, fill, make
 from tests.support.pages import as_editor, text
@@ -39,7 +39,7 @@ def test_while_the_first_map_is_made_the_page_says_how_far_it_is(client, worker)
     assert 'id="waiting"' in page
 
 
-def test_places_are_sent_once(client, worker):
+def test_positions_are_sent_once(client, worker):
     fill(worker, 5)
     layout = make()
     first = client.get(f"/map/{layout.pk}/places/")
@@ -57,13 +57,13 @@ def test_the_api_lists_maps_with_all_that_a_viewer_needs(client, worker):
     layout = make()
     [found] = client.get("/api/map/").json()["results"]
     assert (found["id"], found["space"], found["count"]) == (layout.pk, SPACE, 5)
-    for address in (found["places_url"], found["overview_url"], *(one[0] for one in found["pages"].values())):
+    for address in (found["places_url"], found["overview_url"], *(tiles[0] for tiles in found["pages"].values())):
         assert client.get(address).status_code == 200
-    page = client.get(found["pages"]["128"][0])
-    assert page["Cache-Control"] == "public, max-age=31536000, immutable"
+    tile = client.get(found["pages"]["128"][0])
+    assert tile["Cache-Control"] == "public, max-age=31536000, immutable"
 
 
-def test_an_old_address_of_a_page_gives_the_new_page_but_not_for_ever(client, worker):
+def test_an_old_address_of_a_tile_gives_the_new_tile_but_not_for_ever(client, worker):
     fill(worker, 5)
     layout = make()
     answer = client.get(f"/map/{layout.pk}/128/0-{'0' * 16}.webp")
@@ -71,7 +71,7 @@ def test_an_old_address_of_a_page_gives_the_new_page_but_not_for_ever(client, wo
     assert answer["Cache-Control"] == "no-cache"
 
 
-def test_small_copies_come_from_the_site_itself(client, worker):
+def test_thumbnails_come_from_the_site_itself(client, worker):
     [image] = fill(worker, 1)
     assert b"".join(client.get(f"/map/pictures/{image.pk}-256.webp"))[8:12] == b"WEBP"
     assert client.get(f"/map/pictures/{image.pk}-300.webp").status_code == 404
@@ -82,15 +82,15 @@ def test_a_closed_site_shows_no_map_to_strangers(client, worker, settings):
     fill(worker, 5)
     layout = make()
     settings.PUBLIC_READING = False
-    page = Page.objects.filter(layout=layout).first()
+    tile = Tile.objects.filter(layout=layout).first()
     for address in (
         "/map/",
         f"/map/{layout.pk}/places/",
         f"/map/{layout.pk}/overview.webp",
-        f"/map/{layout.pk}/{page.level}/0-{page.digest}.webp",
+        f"/map/{layout.pk}/{tile.level}/0-{tile.digest}.webp",
         "/map/pictures/1-256.webp",
     ):
         assert client.get(address).status_code == 302, address
     assert client.get("/api/map/").status_code == 401
-    answer = as_editor(client).get(f"/map/{layout.pk}/{page.level}/0-{page.digest}.webp")
+    answer = as_editor(client).get(f"/map/{layout.pk}/{tile.level}/0-{tile.digest}.webp")
     assert answer["Cache-Control"].startswith("private")

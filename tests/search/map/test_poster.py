@@ -6,7 +6,7 @@ import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 
-from search.map.positions import serving, shown
+from search.map.positions import current, serving
 from search.map.poster import LARGEST, Poster
 from tests.support.maps import SPACE, fill, make
 
@@ -20,9 +20,9 @@ def test_the_command_writes_the_whole_map(tmp_path, worker):
     picture = PIL.Image.open(file)
     assert max(picture.size) == 700
     poster = Poster(serving(SPACE), 700)
-    now = shown(serving(SPACE)).records
-    [at] = np.flatnonzero(now["id"] == images[2].pk)
-    x, y = ((now[axis][at] - poster.low[i]) * poster.unit for i, axis in enumerate("xy"))
+    positions = current(serving(SPACE)).positions
+    [at] = np.flatnonzero(positions["id"] == images[2].pk)
+    x, y = ((positions[axis][at] - poster.low[i]) * poster.unit for i, axis in enumerate("xy"))
     with default_storage.open(images[2].thumbnail_name(256)) as thumbnail:
         expected = np.asarray(PIL.Image.open(thumbnail).convert("RGB")).mean(axis=(0, 1))
     half = poster.unit * 0.25
