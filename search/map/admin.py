@@ -29,7 +29,7 @@ class LayoutAdmin(BackgroundJobAdmin):
     list_filter = ("space", "state")
     fields = ("progress", "space", "count", "revision", "error", "requested_by", "created_at", "updated_at", "picture")
     actions = ("lay_out_again", *BackgroundJobAdmin.actions)
-    change_list_template = "atlas/admin_maps.html"
+    change_list_template = "map/admin_maps.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Layout]:
         return super().get_queryset(request).defer("positions")

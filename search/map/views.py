@@ -44,7 +44,7 @@ STAGES = {  # as search/map/build.py names them
     "drawing": gettext_lazy("Drawing"),
     "drawing the whole": gettext_lazy("Drawing the whole"),
 }
-SCRIPTS = [f"atlas/{name}.js" for name in ("places", "pages", "painter", "view", "map", "finder", "desk")]
+SCRIPTS = [f"map/{name}.js" for name in ("places", "pages", "painter", "view", "map", "finder", "desk")]
 
 
 class SearchThrottle(UserRateThrottle):
@@ -68,7 +68,7 @@ def map_page(request: HttpRequest) -> HttpResponse:
         context["enough"] = bool(services.mappable()) and Image.objects.count() >= services.FEWEST
     if request.user.has_perm("gallery.change_album"):
         context["albums"] = Album.objects.order_by("title")[:ALBUMS_OFFERED]
-    return render(request, "atlas/map.html", context)
+    return render(request, "map/map.html", context)
 
 
 def _etag(request: HttpRequest, pk: int) -> str:
@@ -190,7 +190,7 @@ def similar(request: HttpRequest) -> HttpResponse:
         return JsonResponse({"message": localized(error.message)}, status=400)
     count = len(form.cleaned_data["ids"])
     context = {"result": result, "count": count, "label": _(label_of(form.cleaned_data["space"]))}
-    return render(request, "atlas/_alike.html", context)
+    return render(request, "map/_similar.html", context)
 
 
 def _refused(form: forms.Form) -> JsonResponse:
