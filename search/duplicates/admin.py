@@ -1,4 +1,4 @@
-"""The Django admin of what was said of duplicates."""
+"""The Django admin of what people have decided on duplicates."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from search.duplicates.models import Decision, Verdict
 
 
-class Written(admin.ModelAdmin[Any]):
-    """Rows that the desk writes."""
+class WrittenByReview(admin.ModelAdmin[Any]):
+    """Rows that only a review writes."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -21,7 +21,7 @@ class Written(admin.ModelAdmin[Any]):
 
 
 @admin.register(Verdict)
-class VerdictAdmin(Written):
+class VerdictAdmin(WrittenByReview):
     """To take one back, delete it: the pictures are grouped again when they are next looked at."""
 
     list_display = ("__str__", "said_by", "created_at")
@@ -30,7 +30,7 @@ class VerdictAdmin(Written):
 
 
 @admin.register(Decision)
-class DecisionAdmin(Written):
+class DecisionAdmin(WrittenByReview):
     list_display = ("__str__", "kept", "decided_by", "created_at", "undone_at")
     list_filter = ("kind",)
     list_select_related = ("decided_by",)

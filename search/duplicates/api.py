@@ -1,4 +1,4 @@
-"""The HTTP API of the duplicates desk; for staff."""
+"""The HTTP API of duplicates; for staff."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from gallery.models import MAX_ID
 from gallery.web.errors import Refused, errors, listing
 from gallery.web.permissions import StaffDecides
 from gallery.web.serializers import ImageAnswer
-from search.duplicates import desk, finding, services
-from search.duplicates.exceptions import DeskError
+from search.duplicates import finding, review, services
+from search.duplicates.exceptions import ReviewError
 from search.duplicates.models import RELATIONS, Decision, Group
 from search.jobs.queue import send
 
@@ -91,7 +91,7 @@ class Groups(APIView):
         query = GroupQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         try:
-            page = desk.page_of(query.validated_data.get("relation", ""), query.validated_data.get("page", ""))
+            page = review.page_of(query.validated_data.get("relation", ""), query.validated_data.get("page", ""))
         except InvalidPage as error:
             raise exceptions.NotFound(str(error)) from error
         shown = GroupAnswer(page.groups, many=True, context={"request": request})
@@ -107,7 +107,7 @@ class OneGroup(APIView):
         group = Group.objects.filter(pk=pk).first()
         if group is None:
             raise Http404
-        return Response(GroupAnswer(desk.shown([group])[0], context={"request": request}).data)
+        return Response(GroupAnswer(review.views_of([group])[0], context={"request": request}).data)
 
 
 class Keep(APIView):
@@ -161,7 +161,7 @@ class Find(APIView):
     @extend_schema(operation_id="duplicates_status", responses={200: StatusAnswer, **errors(401, 403)})
     def get(self, request: Request) -> Response:
         """How far looking for duplicates is."""
-        return Response(StatusAnswer(desk.status()).data)
+        return Response(StatusAnswer(review.status()).data)
 
     @extend_schema(
         operation_id="duplicates_find",
@@ -175,11 +175,11 @@ class Find(APIView):
         if sent.validated_data.get("again"):
             finding.look_again()
         send("search.duplicates.tasks.find")
-        return Response(StatusAnswer(desk.status()).data, status=202)
+        return Response(StatusAnswer(review.status()).data, status=202)
 
 
 def _decided(decide: Callable[[Any], Decision], request: Request) -> Response:
     try:
         return Response(DecisionAnswer(decide(request.user)).data)
-    except DeskError as error:
+    except ReviewError as error:
         raise Refused(str(error), code=error.code, status=409) from error

@@ -1,4 +1,4 @@
-"""Two pictures beside and over each other."""
+"""Two pictures compared: side by side, laid over each other, and their difference."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from django.views.decorators.http import require_safe
 from gallery.exceptions import ImageRejected
 from gallery.models import MAX_ID, Image
 from gallery.web.permissions import MAY_DECIDE, staff_only
-from search.duplicates import desk, finding, rendering
+from search.collection import pixels_of
+from search.duplicates import finding, rendering, review
 from search.duplicates.models import Member
 from search.duplicates.pairs import STILL, Matrix, inverse
-from search.duplicates.pictures import Pictures, whole
+from search.duplicates.pixel_cache import PixelCache
 from search.types import Pixels
 
 Fact = tuple[Promise, str, str, int]
@@ -32,14 +33,14 @@ VIEWS = (("side", _("Side by side")), ("overlay", _("Overlay")), ("difference", 
 @staff_only()
 def compare(request: HttpRequest, one: int, two: int) -> HttpResponse:
     first, second = _both(one, two)
-    related = desk.between([one, two])
+    related = review.pairs_among([one, two])
     members = Member.objects.filter(image__in=[one, two])
     group = next((row["group"] for row in members.values("group").annotate(n=Count("pk")) if row["n"] == 2), None)
     chosen = request.GET.get("view", "")
     context = {
         "first": first,
         "second": second,
-        "relation": desk.relation_of(first, second, related),
+        "relation": review.relation_of(first, second, related),
         "group": group,
         "facts": _facts(first, second),
         "views": VIEWS,
@@ -62,8 +63,8 @@ def difference(request: HttpRequest, one: int, two: int) -> HttpResponse:
 
 
 def _both(one: int, two: int) -> tuple[Image, Image]:
-    wanted = [key for key in (one, two) if key <= MAX_ID]
-    images = Image.objects.prefetch_related("tags", "albums").in_bulk(wanted)
+    keys = [key for key in (one, two) if key <= MAX_ID]
+    images = Image.objects.prefetch_related("tags", "albums").in_bulk(keys)
     if len(images) < 2:
         raise Http404("One of these pictures is no longer there.")
     return images[one], images[two]
@@ -72,24 +73,24 @@ def _both(one: int, two: int) -> tuple[Image, Image]:
 def _drawn(one: int, two: int, draw: Callable[[Pixels, Pixels, Matrix], bytes]) -> HttpResponse:
     first, second = _both(one, two)
     try:
-        data = draw(whole(first), whole(second), _matrix(first, second))
+        data = draw(pixels_of(first), pixels_of(second), _matrix(first, second))
     except (OSError, ImageRejected) as error:
         raise Http404("One of these pictures cannot be read.") from error
     return HttpResponse(data, content_type="image/webp")
 
 
 def _matrix(first: Image, second: Image) -> Matrix:
-    """How the second lies in the first; as it is, if they are not known to be the same."""
+    """How the second lies in the first; the identity if they are no duplicates."""
     lower, upper = sorted([first, second], key=lambda image: image.pk)
-    row = desk.between([first.pk, second.pk]).get((lower.pk, upper.pk))
-    pair = desk.as_pair(row) if row else finding.relate(lower, upper, Pictures(), finding.Clue())
+    row = review.pairs_among([first.pk, second.pk]).get((lower.pk, upper.pk))
+    pair = review.as_pair(row) if row else finding.relate(lower, upper, PixelCache(), finding.Clue())
     if pair is None:
         return STILL
     return pair.matrix if first is lower else inverse(pair.matrix)
 
 
 def _facts(first: Image, second: Image) -> list[Fact]:
-    """Label, what is so of the first, of the second, and which of them is better: 1, 2, or 0 for neither."""
+    """Label, text of the first, text of the second, and which of them is better: 1, 2, or 0 for neither."""
     return [
         _fact(_("Size"), first, second, lambda image: f"{image.width:,} × {image.height:,}", _pixels),
         _fact(_("Format"), first, second, lambda image: image.format),
@@ -106,11 +107,11 @@ def _fact(
     label: Promise,
     first: Image,
     second: Image,
-    say: Callable[[Image], str],
+    text: Callable[[Image], str],
     measure: Callable[[Image], float] = lambda image: 0,
 ) -> Fact:
     one, two = measure(first), measure(second)
-    return label, say(first), say(second), 0 if one == two else 1 if one > two else 2
+    return label, text(first), text(second), 0 if one == two else 1 if one > two else 2
 
 
 def _when(moment: datetime | None) -> str:

@@ -1,19 +1,19 @@
-"""What can go wrong on the duplicates desk; each message names the cure."""
+"""What can go wrong when duplicates are reviewed; each message names the cure."""
 
 
-class DeskError(Exception):
+class ReviewError(Exception):
     """Base of this family. ``code`` is stable, ``str(error)`` is for whoever decides, in the active language."""
 
     code = "not_possible"
 
 
-class Decided(DeskError):
-    """The group or picture is no longer there to be decided on, because somebody else was quicker."""
+class Decided(ReviewError):
+    """Somebody else has decided on the group or picture meanwhile."""
 
     code = "decided"
 
 
-class TooLate(DeskError):
+class TooLate(ReviewError):
     """A decision that cannot be undone any more."""
 
     code = "too_late"

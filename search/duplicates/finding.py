@@ -16,10 +16,10 @@ from django.utils import timezone
 
 from search.collection import Image
 from search.duplicates import candidates, pairs
-from search.duplicates.grouping import lock_desk, regroup
+from search.duplicates.grouping import lock_groups, regroup
 from search.duplicates.hashes import Joined
 from search.duplicates.models import Cursor, Pair, Recheck
-from search.duplicates.pictures import Pictures, Unreadable
+from search.duplicates.pixel_cache import PixelCache, Unreadable
 from search.features.store import current
 from search.features.versions import row_of, serving
 from search.locks import alone
@@ -69,10 +69,10 @@ def find(progress: Progress = silent, seconds: float = float("inf")) -> int:
         if not free or not (total := waiting()):
             return 0
         with transaction.atomic():
-            lock_desk()
+            lock_groups()
             Cursor.objects.filter(pk=SPACE).update(problem="")
         joined = candidates.collection() if total > candidates.FEW else None
-        pictures, looked, started = Pictures(), 0, monotonic()
+        pictures, looked, started = PixelCache(), 0, monotonic()
         for batch in progress(_batches(), -(-total // BATCH), "batches of pictures"):
             _store(batch, _found(batch, joined, pictures))
             looked += len(batch.new) + len(batch.again)
@@ -84,11 +84,11 @@ def find(progress: Progress = silent, seconds: float = float("inf")) -> int:
 def look_again() -> None:
     """Have every picture looked at once more; groups and what was decided stay."""
     with transaction.atomic():
-        lock_desk()
+        lock_groups()
         Cursor.objects.update(sequence=0)
 
 
-def relate(one: Image, two: Image, pictures: Pictures, clue: Clue) -> pairs.Pair | None:
+def relate(one: Image, two: Image, pictures: PixelCache, clue: Clue) -> pairs.Pair | None:
     """How two stored pictures relate.
 
     None also where a picture cannot be read.
@@ -117,7 +117,7 @@ def _batches() -> Iterator[Batch]:
             yield Batch(space, tuple(key for _, key in rows), rows[-1][0] if rows else sequence, again)
 
 
-def _found(batch: Batch, joined: Joined | None, pictures: Pictures) -> list[Pair]:
+def _found(batch: Batch, joined: Joined | None, pictures: PixelCache) -> list[Pair]:
     """The pairs that are new, compared by their pixels."""
     wanted = _wanted(batch, joined)
     ids = {key for keys in wanted for key in keys}
@@ -164,7 +164,7 @@ def _store(batch: Batch, found: list[Pair]) -> None:
     """Pairs, groups and how far it got: all of it or nothing. Pictures that went meanwhile are left out."""
     ids = {key for pair in found for key in (pair.first_id, pair.second_id)}
     alive = set(Image.objects.select_for_update(no_key=True).filter(pk__in=ids).values_list("pk", flat=True))
-    lock_desk()
+    lock_groups()
     kept = [pair for pair in found if pair.first_id in alive and pair.second_id in alive]
     Pair.objects.bulk_create(kept, ignore_conflicts=True)
     regroup({key for pair in kept for key in (pair.first_id, pair.second_id)})

@@ -1,4 +1,4 @@
-"""What may be sent to the desk."""
+"""Forms of the pages where duplicates are reviewed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gallery.models import MAX_ID
 from search.duplicates.models import RELATIONS
 
 
-class DeskForm(forms.Form):
+class ReviewForm(forms.Form):
     """Which groups to show."""
 
     relation = forms.ChoiceField(choices=RELATIONS, required=False)

@@ -1,17 +1,17 @@
-"""Pairs -> groups that do not chain: in each, every picture is the same as the one in its middle."""
+"""Pairs of duplicates -> groups that do not chain: every picture of a group is a duplicate of the group's medoid."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
-Neighbours = dict[int, dict[int, float]]
+Adjacency = dict[int, dict[int, float]]  # key -> its duplicates -> how different they are
 
 
 @dataclass(frozen=True, slots=True)
-class Star:
-    """A medoid and the pictures that are the same as it, ascending; these need not be the same as each other."""
+class Members:
+    """The keys of a group: its medoid, and the duplicates of that, ascending, which need not be each other's."""
 
     medoid: int
     others: tuple[int, ...]
@@ -21,45 +21,46 @@ class Star:
         return (self.medoid, *self.others)
 
 
-def neighbours_of(pairs: Mapping[tuple[int, int], float]) -> Neighbours:
-    """(first, second) -> how far apart, as a table of each picture's partners."""
-    table: Neighbours = {}
-    for (first, second), apart in pairs.items():
-        table.setdefault(first, {})[second] = apart
-        table.setdefault(second, {})[first] = apart
+def adjacency(pairs: Mapping[tuple[int, int], float]) -> Adjacency:
+    """(first, second) -> difference, as a table of each key's duplicates."""
+    table: Adjacency = {}
+    for (first, second), difference in pairs.items():
+        table.setdefault(first, {})[second] = difference
+        table.setdefault(second, {})[first] = difference
     return table
 
 
-def stars(pairs: Mapping[tuple[int, int], float]) -> list[Star]:
-    """Each picture of a pair in at most one group: again and again the one with the most partners left and these.
+def group_pairs(pairs: Mapping[tuple[int, int], float]) -> list[Members]:
+    """Greedy groups: again and again the key with the most ungrouped duplicates becomes a medoid, with all of these.
 
-    Of several with as many, the one that is nearest to them, then the oldest. A picture whose partners all went
-    to other groups stays alone.
+    Of several with as many, the one that differs least from them, then the oldest. A key whose duplicates all went to
+    other groups is in none.
     """
-    table = neighbours_of(pairs)
-    left = set(table)
-    queue = [(*_rank(key, table, left), key) for key in table]
+    table = adjacency(pairs)
+    ungrouped = set(table)
+    queue = [(*_rank(key, table, ungrouped), key) for key in table]
     heapify(queue)
-    found: list[Star] = []
+    groups: list[Members] = []
     while queue:
-        *rank, key = heappop(queue)
-        if key not in left:
+        *queued_rank, key = heappop(queue)
+        if key not in ungrouped:
             continue
-        now = _rank(key, table, left)
-        if tuple(rank) != now:
-            heappush(queue, (*now, key))
-        elif now[0]:
-            others = tuple(sorted(other for other in table[key] if other in left))
-            found.append(Star(key, others))
-            left -= {key, *others}
-    return found
+        rank = _rank(key, table, ungrouped)
+        if tuple(queued_rank) != rank:  # some of its duplicates have been grouped since
+            heappush(queue, (*rank, key))
+        elif rank[0]:
+            others = tuple(sorted(other for other in table[key] if other in ungrouped))
+            groups.append(Members(key, others))
+            ungrouped -= {key, *others}
+    return groups
 
 
-def hubs(keys: tuple[int, ...], table: Neighbours) -> list[int]:
-    """Those of the keys that are the same as each other one: if one of them is kept, nothing is lost."""
+def duplicates_of_all(keys: Sequence[int], table: Adjacency) -> list[int]:
+    """Those of the keys that are duplicates of each other one: if one of them is kept, nothing is lost."""
     return [key for key in keys if all(other == key or other in table.get(key, {}) for other in keys)]
 
 
-def _rank(key: int, table: Neighbours, left: set[int]) -> tuple[int, float]:
-    near = [apart for other, apart in table[key].items() if other in left]
-    return -len(near), sum(near)
+def _rank(key: int, table: Adjacency, ungrouped: set[int]) -> tuple[int, float]:
+    """Minus the number of ungrouped duplicates, and how different these are in sum; the least comes first."""
+    differences = [difference for other, difference in table[key].items() if other in ungrouped]
+    return -len(differences), sum(differences)

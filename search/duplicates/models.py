@@ -1,4 +1,4 @@
-"""What the desk knows of duplicates. Rows are written by search/duplicates/services.py only."""
+"""Duplicates that were found, and what people decided. Only search/duplicates writes these rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RELATIONS: tuple[tuple[str, str | Promise], ...] = (
 
 
 class Pair(models.Model):
-    """Two pictures that are the same, and how; ``first`` has the smaller id. Kept while one is in the trash."""
+    """Two duplicates and their relation; ``first`` has the smaller id. Stays while one is in the trash."""
 
     first = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+", db_index=False)
     second = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+")
@@ -41,7 +41,7 @@ class Pair(models.Model):
 
 
 class Group(models.Model):
-    """Pictures that are the same as the one in their middle, waiting for somebody to keep one."""
+    """Duplicates of one picture, the medoid, that wait for a review. ``keeper`` is the representative, a suggestion."""
 
     medoid = models.OneToOneField(Image, on_delete=models.CASCADE, related_name="+")
     keeper = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+", help_text="Suggested")
@@ -74,7 +74,7 @@ class Member(models.Model):
 
 
 class Verdict(models.Model):
-    """“Not a duplicate”, said of two contents; it outlives the pictures and every index. ``one`` < ``two``."""
+    """Two contents that people have set apart as no duplicates; outlives the pictures. ``one`` < ``two``."""
 
     one = models.CharField(max_length=64, help_text="SHA-256")
     two = models.CharField(max_length=64, help_text="SHA-256")
@@ -94,7 +94,7 @@ class Verdict(models.Model):
 
 
 class Decision(models.Model):
-    """What somebody decided on a group, with all that is needed to undo it."""
+    """What somebody decided on a group, with everything that is needed to undo it."""
 
     class Kind(models.TextChoices):
         KEEP = "keep", "kept one"
@@ -120,7 +120,7 @@ class Decision(models.Model):
 
 
 class Recheck(models.Model):
-    """A picture to be looked at once more, because one that was the same is gone."""
+    """A picture to be compared once more, because a duplicate of it is gone."""
 
     image_id = models.BigIntegerField(primary_key=True)
 
@@ -129,7 +129,7 @@ class Recheck(models.Model):
 
 
 class Cursor(models.Model):
-    """How far the changes of a space were looked through; also the lock that writers of groups take."""
+    """How far the changes of a space have been compared; also the row that writers of groups lock."""
 
     space = models.CharField(max_length=40, primary_key=True)
     version = models.CharField(max_length=80, blank=True)

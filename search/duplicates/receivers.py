@@ -1,4 +1,4 @@
-"""What the desk does when the gallery changes; inside the gallery's own transaction, save for the last."""
+"""What happens to groups when the gallery changes, inside the gallery's own transaction."""
 
 from __future__ import annotations
 
@@ -9,37 +9,38 @@ from django.db.models import Q
 from django.dispatch import receiver
 
 from search.collection import Copy, Decoded, Image, copies_wanted, images_added, images_deleted
-from search.duplicates import near
-from search.duplicates.grouping import regroup
+from search.duplicates.grouping import AT_ONCE, regroup
 from search.duplicates.models import Pair, Recheck
+from search.duplicates.near_duplicates import near_duplicates_of
 
 
 @receiver(images_deleted)
-def let_go(ids: Sequence[int], **_: object) -> None:
-    """Groups close up at once; what was the same as these pictures is looked at again, for what else it is like."""
+def remove_from_groups(ids: Sequence[int], **_: object) -> None:
+    """At once. Their duplicates are compared again, for they may be duplicates of pictures not compared so far."""
     if paired := _paired(ids):
-        left = sorted(paired - set(ids))
-        Recheck.objects.bulk_create([Recheck(image_id=key) for key in left], ignore_conflicts=True)
+        remaining = sorted(paired - set(ids))
+        Recheck.objects.bulk_create([Recheck(image_id=key) for key in remaining], ignore_conflicts=True)
         regroup(ids, without=frozenset(ids))
 
 
 @receiver(images_added)
-def take_back(ids: Sequence[int], **_: object) -> None:
-    """Pictures that come out of the trash are in their groups again at once."""
+def return_to_groups(ids: Sequence[int], **_: object) -> None:
+    """Pictures that are restored from the trash are in their groups again at once."""
     if _paired(ids):
         regroup(ids)
 
 
 @receiver(copies_wanted)
-def name_copies(image: Image, decoded: Decoded, **_: Any) -> list[Copy]:
-    return near.copies(image, decoded.pixels)
+def tell_near_duplicates(image: Image, decoded: Decoded, **_: Any) -> list[Copy]:
+    """Asked before a picture is stored, so outside of a transaction."""
+    return near_duplicates_of(image, decoded.pixels)
 
 
 def _paired(ids: Sequence[int]) -> set[int]:
-    """Those of these pictures that are the same as another, and these others."""
-    found: set[int] = set()
-    for start in range(0, len(ids), 500):
-        some = ids[start : start + 500]
-        pairs = Pair.objects.filter(Q(first__in=some) | Q(second__in=some)).values_list("first_id", "second_id")
-        found |= {key for pair in pairs for key in pair}
-    return found
+    """Those of these pictures that have duplicates, and their duplicates."""
+    keys: set[int] = set()
+    for start in range(0, len(ids), AT_ONCE):
+        chunk = ids[start : start + AT_ONCE]
+        pairs = Pair.objects.filter(Q(first__in=chunk) | Q(second__in=chunk)).values_list("first_id", "second_id")
+        keys |= {key for pair in pairs for key in pair}
+    return keys

@@ -1,4 +1,4 @@
-"""The desk: read what is asked, call, render. Staff only; deciding needs the permission to delete pictures."""
+"""Pages where duplicates are reviewed. Staff only; a decision needs the permission to delete pictures."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from django.views.decorators.http import require_POST, require_safe
 from gallery.models import Image
 from gallery.web.permissions import MAY_DECIDE, staff_only
 from gallery.web.requests import wants_fragment
-from search.duplicates import desk, services
-from search.duplicates.exceptions import DeskError
-from search.duplicates.forms import ChoiceForm, DeskForm
+from search.duplicates import review, services
+from search.duplicates.exceptions import ReviewError
+from search.duplicates.forms import ChoiceForm, ReviewForm
 from search.duplicates.models import Decision
 from search.jobs.queue import send
 
@@ -28,12 +28,12 @@ from search.jobs.queue import send
 @require_safe
 @staff_only()
 def index(request: HttpRequest) -> HttpResponse:
-    form = DeskForm(request.GET)
+    form = ReviewForm(request.GET)
     if not form.is_valid():
-        raise Http404("There is no such page of the desk.")
+        raise Http404("There is no such page of duplicates.")
     relation, start = form.cleaned_data["relation"], form.cleaned_data["page"]
     try:
-        page = desk.page_of(relation, start)
+        page = review.page_of(relation, start)
     except InvalidPage as error:
         raise Http404(str(error)) from error
     user: Any = request.user
@@ -41,9 +41,9 @@ def index(request: HttpRequest) -> HttpResponse:
         "page": page,
         "relation": relation,
         "first": not start,
-        "counts": desk.counts(),
-        "status": desk.status(),
-        "last": desk.last_decision(user),
+        "counts": review.counts(),
+        "status": review.status(),
+        "last": review.last_decision(user),
         "may_decide": user.has_perms(MAY_DECIDE),
     }
     return render(request, "duplicates/index.html", context)
@@ -66,7 +66,7 @@ def apart(request: HttpRequest, pk: int) -> HttpResponse:
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         services.undo(decision_id=pk)
-    except DeskError as error:
+    except ReviewError as error:
         return _answer(request, str(error), 409)
     return _answer(request, _("Undone."), 200)
 
@@ -85,7 +85,7 @@ def _decide(request: HttpRequest, field: str, call: Callable[[Any, Any], Decisio
         return _answer(request, _("Choose a picture of the group."), 400)
     try:
         decision = call(form.cleaned_data[field], request.user)
-    except DeskError as error:
+    except ReviewError as error:
         return _answer(request, str(error), 409)
     if wants_fragment(request):
         kept = Image.everything.filter(pk=decision.kept or 0).first()
@@ -97,10 +97,10 @@ def _sentence(decision: Decision) -> str:
     if decision.kind == Decision.Kind.APART:
         return _("Remembered: not duplicates.")
     moved = len(decision.trashed)
-    said = ngettext(
+    text = ngettext(
         "Kept one; %(count)s picture is in the trash.", "Kept one; %(count)s pictures are in the trash.", moved
     )
-    return said % {"count": moved}
+    return text % {"count": moved}
 
 
 def _answer(request: HttpRequest, text: str, status: int) -> HttpResponse:

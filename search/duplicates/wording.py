@@ -7,8 +7,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from search.collection import Image
-from search.duplicates.keepers import bits_per_pixel
 from search.duplicates.pairs import Pair, Relation
+from search.duplicates.representatives import bits_per_pixel
 
 # By the number of the turn (pairs.TURNS): alone, and behind something else.
 TURNED = (
@@ -34,7 +34,7 @@ AND_TURNED = (
 # A pair is described as what became of the second; seen from the other side, a turn goes the other way.
 BACK = (0, 1, 2, 3, 4, 6, 5, 7)
 
-# By the codes of search/duplicates/keepers.py.
+# By the codes of search/duplicates/representatives.py.
 REASONS = {
     "shows_most": _("shows the most"),
     "largest": _("the largest, %(size)s"),

@@ -23,7 +23,7 @@ from search.collection import (
     put_in_album,
     restore_images,
 )
-from search.duplicates.services import say_apart
+from search.duplicates.services import set_contents_apart
 from search.features import backlog, store
 from search.features.backlog import Way
 from search.features.store import NewFeature
@@ -221,6 +221,6 @@ def _take_apart(place: Place, arrivals: Arrivals) -> None:
         except Damaged as error:
             arrivals.leave_out("A pair that is no duplicate", error)
         if len(page) == AT_ONCE:
-            say_apart(contents=page)
+            set_contents_apart(contents=page)
             page = []
-    say_apart(contents=page)
+    set_contents_apart(contents=page)

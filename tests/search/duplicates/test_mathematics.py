@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from search.duplicates.groups import hubs, neighbours_of, stars
+from search.duplicates.groups import adjacency, duplicates_of_all, group_pairs
 from search.duplicates.hashes import MOST_PARTNERS, RADIUS, Joined, telling
-from search.duplicates.keepers import Candidate, suggest
 from search.duplicates.pairs import TURNS, Relation, inverse, pixel_hash, relate, warp
+from search.duplicates.representatives import Candidate, choose
 from search.methods import get_method
 from tests.support.images import scene
 
@@ -157,27 +157,28 @@ def test_nothing_can_be_joined_with_nothing():
 
 def test_a_chain_is_no_group():
     chain = {(n, n + 1): 1.0 for n in range(1, 6)}
-    found = stars(chain)
-    assert sorted(star.keys for star in found) == [(2, 1, 3), (5, 4, 6)]
-    table = neighbours_of(chain)
-    assert all(other in table[star.medoid] for star in found for other in star.others)
+    groups = group_pairs(chain)
+    assert sorted(members.keys for members in groups) == [(2, 1, 3), (5, 4, 6)]
+    table = adjacency(chain)
+    assert all(other in table[members.medoid] for members in groups for other in members.others)
 
 
 @settings(deadline=None)
 @given(st.sets(st.tuples(st.integers(1, 12), st.integers(1, 12)).filter(lambda pair: pair[0] < pair[1])))
-def test_groups_are_disjoint_and_every_member_is_a_partner_of_the_middle(pairs):
+def test_groups_are_disjoint_and_every_member_is_a_duplicate_of_the_medoid(pairs):
     table = dict.fromkeys(pairs, 1.0)
-    found = stars(table)
-    members = [key for star in found for key in star.keys]
-    assert len(members) == len(set(members))
-    assert all((min(star.medoid, other), max(star.medoid, other)) in table for star in found for other in star.others)
-    alone = {key for pair in pairs for key in pair} - set(members)
+    groups = group_pairs(table)
+    keys = [key for members in groups for key in members.keys]
+    assert len(keys) == len(set(keys))
+    edges = {(members.medoid, other) for members in groups for other in members.others}
+    assert all(tuple(sorted(edge)) in table for edge in edges)
+    alone = {key for pair in pairs for key in pair} - set(keys)
     assert not any(one in alone and two in alone for one, two in pairs)
 
 
-def test_hubs_are_the_same_as_every_other():
-    assert hubs((1, 2, 3), neighbours_of({(1, 2): 1, (1, 3): 1})) == [1]
-    assert hubs((1, 2, 3), neighbours_of({(1, 2): 1, (1, 3): 1, (2, 3): 1})) == [1, 2, 3]
+def test_only_duplicates_of_every_other_are_eligible():
+    assert duplicates_of_all((1, 2, 3), adjacency({(1, 2): 1, (1, 3): 1})) == [1]
+    assert duplicates_of_all((1, 2, 3), adjacency({(1, 2): 1, (1, 3): 1, (2, 3): 1})) == [1, 2, 3]
 
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -199,18 +200,18 @@ def candidate(key, **changed):
     ],
 )
 def test_the_better_picture_is_suggested_with_the_reason(better, reason):
-    key, reasons = suggest([candidate(1), candidate(2, **better)], [1, 2])
+    key, reasons = choose([candidate(1), candidate(2, **better)], [1, 2])
     assert key == 2
     assert reasons[0] == reason
 
 
 def test_only_what_is_the_same_as_all_others_is_suggested():
-    assert suggest([candidate(1), candidate(2, width=900)], [1])[0] == 1
+    assert choose([candidate(1), candidate(2, width=900)], [1])[0] == 1
 
 
 def test_a_crop_is_not_suggested_though_it_is_larger():
-    assert suggest([candidate(1), candidate(2, width=900, height=600, whole=0.6)], [1, 2])[0] == 1
+    assert choose([candidate(1), candidate(2, width=900, height=600, coverage=0.6)], [1, 2])[0] == 1
 
 
 def test_how_a_changed_copy_was_saved_does_not_count():
-    assert suggest([candidate(1), candidate(2, bytes=60_000)], [1, 2], changed=True)[0] == 1
+    assert choose([candidate(1), candidate(2, bytes=60_000)], [1, 2], edited=True)[0] == 1

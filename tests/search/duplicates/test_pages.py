@@ -1,4 +1,4 @@
-"""The desk's pages and API: who may do what, and what they say."""
+"""Pages and API of duplicates: who may do what, and what they say."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from gallery.models import Image
 from gallery.services import add_image, delete_images
-from search.duplicates import desk, finding, wording
+from search.duplicates import finding, review, wording
 from search.duplicates.models import Decision, Group, Verdict
 from search.features import extraction
 from search.retrieval.live import forget
@@ -182,7 +182,7 @@ def test_pages_follow_each_other_by_key_in_a_few_queries(owner, django_assert_ma
     seen, page = [], ""
     for _ in range(5):
         with django_assert_max_num_queries(8):
-            found = desk.page_of(page=page, size=3)
+            found = review.page_of(page=page, size=3)
         seen += [shown.group.pk for shown in found.groups]
         page = found.next
         if not page:

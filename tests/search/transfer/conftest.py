@@ -11,7 +11,7 @@ import pytest
 from gallery.models import Image
 from gallery.services import add_image, add_to_album, trash_images
 from search import tasks
-from search.duplicates.services import say_apart
+from search.duplicates.services import set_contents_apart
 from search.features import extraction
 from search.methods import METHODS, get_method
 from tests.support.images import encode, scene, write_scenes
@@ -28,7 +28,7 @@ def collection(worker: Any) -> list[Image]:
     gone = add_image(data=encode(scene(99, (96, 64)))).image
     add_to_album(ids=[one.pk for one in images[:3]], title="Three")
     Image.objects.filter(pk=images[1].pk).update(created_at=datetime(2020, 2, 2, tzinfo=UTC))
-    say_apart(contents=[(images[0].sha256, images[1].sha256)])
+    set_contents_apart(contents=[(images[0].sha256, images[1].sha256)])
     worker()
     trash_images(ids=[gone.pk])
     return images

@@ -1,4 +1,4 @@
-"""What the desk shows, read in a few queries however many groups there are."""
+"""What people see who review groups of duplicates, read in a few queries however many groups there are."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from search.duplicates.models import RELATIONS, Cursor, Decision, Group, Member,
 from search.duplicates.wording import describe, reason
 
 PAGE_SIZE = 20
-MOST_SHOWN = 24  # pictures of a group; what is decided holds for all
+MOST_SHOWN = 24  # pictures of a group; a decision holds for all of them
 
 Pairs = Mapping[tuple[int, int], Pair]
 
@@ -35,19 +35,20 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A group, the suggested picture first."""
+class GroupView:
+    """A group and its pictures, the representative first."""
 
     group: Group
     cards: list[Card]
 
     @property
     def reasons(self) -> list[str]:
-        """Why the first picture is suggested, in words."""
+        """Why the representative is suggested, in words of the active language."""
         return [reason(code, self.cards[0].image) for code in self.group.reasons]
 
     @property
     def hidden(self) -> int:
+        """How many pictures of the group have no card."""
         return self.group.size - len(self.cards)
 
     @property
@@ -60,13 +61,13 @@ class Shown:
 class Page:
     """Groups, newest first, and the ``page`` parameter of what follows ("" at the end)."""
 
-    groups: list[Shown]
+    groups: list[GroupView]
     next: str
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How far looking for duplicates is; ``waiting``: pictures that were not looked at yet."""
+    """How far the detection is; ``waiting``: pictures that were not compared yet."""
 
     waiting: int
     looked_at: datetime | None
@@ -80,8 +81,8 @@ def status() -> Status:
 
 def counts() -> list[tuple[str, str | Promise, int]]:
     """Relation, its label and how many groups have it, of those that have any."""
-    found = dict(Group.objects.values_list("relation").annotate(Count("pk")).order_by())
-    return [(relation, label, found[relation]) for relation, label in RELATIONS if relation in found]
+    count = dict(Group.objects.values_list("relation").annotate(Count("pk")).order_by())
+    return [(relation, label, count[relation]) for relation, label in RELATIONS if relation in count]
 
 
 def page_of(relation: str = "", page: str = "", size: int = PAGE_SIZE) -> Page:
@@ -92,37 +93,38 @@ def page_of(relation: str = "", page: str = "", size: int = PAGE_SIZE) -> Page:
     elif page:
         raise InvalidPage("There is no such page. Start from the first, and follow “next”.")
     rows = list(groups[: size + 1])
-    return Page(shown(rows[:size]), f"before-{rows[size - 1].pk}" if len(rows) > size else "")
+    return Page(views_of(rows[:size]), f"before-{rows[size - 1].pk}" if len(rows) > size else "")
 
 
-def shown(groups: Sequence[Group]) -> list[Shown]:
-    """These groups, with their pictures."""
+def views_of(groups: Sequence[Group]) -> list[GroupView]:
+    """These groups with their pictures, less those that have fewer than two by now."""
     members: dict[int, list[int]] = {group.pk: [] for group in groups}
     rows = Member.objects.filter(group__in=groups).order_by("image").values_list("group", "image")
     for group_id, image_id in rows:
         members[group_id].append(image_id)
-    chosen = {group.pk: _first(group.keeper_id, members[group.pk]) for group in groups}
-    ids = [key for keys in chosen.values() for key in keys]
+    shown = {group.pk: _with_first(group.keeper_id, members[group.pk]) for group in groups}
+    ids = [key for keys in shown.values() for key in keys]
     images = Image.objects.prefetch_related("tags", "albums").in_bulk(ids)
-    related = between(ids)
-    found = [Shown(group, _cards(group, chosen[group.pk], images, related)) for group in groups]
-    return [one for one in found if len(one.cards) > 1]  # a picture may have gone since the groups were read
+    related = pairs_among(ids)
+    views = [GroupView(group, _cards(group, shown[group.pk], images, related)) for group in groups]
+    return [view for view in views if len(view.cards) > 1]  # a picture may have gone since the groups were read
 
 
-def between(ids: Iterable[int]) -> Pairs:
-    """The pairs among some pictures."""
+def pairs_among(ids: Iterable[int]) -> Pairs:
+    """The stored pairs among some pictures."""
     keys = list(ids)
     return {(pair.first_id, pair.second_id): pair for pair in Pair.objects.filter(first__in=keys, second__in=keys)}
 
 
 def relation_of(kept: Image, other: Image, related: Pairs) -> str:
-    """What the other picture is, compared with the one that is kept; "" if they are not known to be the same."""
+    """What the other picture is, compared with the one that is kept; "" if they are no pair."""
     swapped = kept.pk > other.pk
     row = related.get((other.pk, kept.pk) if swapped else (kept.pk, other.pk))
     return describe(as_pair(row), kept, other, swapped=swapped) if row else ""
 
 
 def as_pair(row: Pair) -> pairs.Pair:
+    """The comparison that a row stores."""
     shares = (row.first_share, row.second_share)
     return pairs.Pair(pairs.Relation(row.relation), row.turn, np.array(row.matrix), row.difference, shares)
 
@@ -133,19 +135,19 @@ def last_decision(user: User) -> Decision | None:
     return Decision.objects.filter(decided_by=user, undone_at=None, created_at__gt=since).first()
 
 
-def _first(keeper: int, keys: Sequence[int]) -> list[int]:
-    return [keeper, *(key for key in keys if key != keeper)][:MOST_SHOWN]
+def _with_first(representative: int, keys: Sequence[int]) -> list[int]:
+    return [representative, *(key for key in keys if key != representative)][:MOST_SHOWN]
 
 
 def _cards(group: Group, keys: Sequence[int], images: Mapping[int, Image], related: Pairs) -> list[Card]:
-    here = [images[key] for key in keys if key in images]
-    keeper = images.get(group.keeper_id)
+    shown = [images[key] for key in keys if key in images]
+    representative = images.get(group.keeper_id)
     return [
         Card(
             image=image,
             suggested=image.pk == group.keeper_id,
-            relation=relation_of(keeper, image, related) if keeper and image.pk != keeper.pk else "",
-            same=tuple(other.pk for other in here if (min(other.pk, image.pk), max(other.pk, image.pk)) in related),
+            relation=relation_of(representative, image, related) if representative not in (None, image) else "",
+            same=tuple(other.pk for other in shown if (min(other.pk, image.pk), max(other.pk, image.pk)) in related),
         )
-        for image in here
+        for image in shown
     ]

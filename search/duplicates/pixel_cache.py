@@ -1,4 +1,4 @@
-"""The pixels of stored pictures, as comparing needs them; the last ones are kept in memory."""
+"""The pixels of stored pictures, as comparisons need them; the last ones stay in memory."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from search.types import Pixels
 
 log = logging.getLogger(__name__)
 Read = TypeVar("Read")
-THUMBNAIL = 512
-KEPT = 256  # small pictures, 400 kB each
+THUMBNAIL = 512  # longest side, pixels
+CACHED = 256  # thumbnails, 400 kB each
 
 
 class Unreadable(Exception):
-    """A picture whose file is not there, or is none."""
+    """The file of a picture is missing, or is no picture."""
 
 
-class Pictures:
+class PixelCache:
     """Reads each picture once for all the pairs that it is in. Raises Unreadable where it cannot, which is logged."""
 
     def __init__(self) -> None:
-        self._small = lru_cache(KEPT)(_small)
-        self._hash = lru_cache(100 * KEPT)(_hash)
+        self._small = lru_cache(CACHED)(_small)
+        self._hash = lru_cache(100 * CACHED)(_hash)
         self._unreadable = set[int]()
 
     def small(self, image: Image) -> Pixels:
@@ -36,30 +36,25 @@ class Pictures:
         return self._read(self._small, image)
 
     def hash(self, image: Image) -> str:
-        """Of all decoded pixels."""
+        """Of all decoded pixels; see pairs.pixel_hash."""
         return self._read(self._hash, image)
 
-    def _read(self, how: Callable[[Image], Read], image: Image) -> Read:
+    def _read(self, read: Callable[[Image], Read], image: Image) -> Read:
         if image.pk in self._unreadable:
             raise Unreadable
         try:
-            return how(image)
+            return read(image)
         except (OSError, ImageRejected) as error:
             self._unreadable.add(image.pk)
             log.warning("Picture %s cannot be compared: %s", image.pk, error)
             raise Unreadable from error
 
 
-def whole(image: Image) -> Pixels:
-    """The decoded original, as every method sees it."""
-    return pixels_of(image)
-
-
 def _small(image: Image) -> Pixels:
     if not image.thumbnailed:
-        return small(whole(image), THUMBNAIL)
+        return small(pixels_of(image), THUMBNAIL)
     return np.asarray(thumbnail(image, THUMBNAIL))
 
 
 def _hash(image: Image) -> str:
-    return pixel_hash(whole(image))
+    return pixel_hash(pixels_of(image))
