@@ -24,7 +24,7 @@ from gallery.decoding import decode
 from search.indexes.inverted.index import InvertedIndex
 from search.keypoints import codec
 from search.keypoints import extraction as keypoints_extraction
-from search.keypoints.extraction import working
+from search.keypoints.extraction import working_greys
 from search.methods.local import LocalFeatures
 from search.types import Pixels
 
@@ -193,7 +193,7 @@ def extraction(pictures: Sequence[Pixels]) -> tuple[float, float]:
     """Median ms of bare SIFT at the working size, and of the whole extraction of the same pictures."""
     bare, ours = [], []
     for pixels in pictures:
-        grey = working(pixels)
+        grey = working_greys(pixels)
         started = perf_counter()
         cv2.SIFT.create().detectAndCompute(grey, None)
         middle = perf_counter()

@@ -8,7 +8,6 @@ the other, and only what overlaps is compared.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from search.kernels.dihedral import Dihedral
 from search.types import Pixels
 
 Matrix = NDArray[np.float64]  # (2, 3): place in the second -> place in the first, both as shares of their sides
@@ -62,26 +62,16 @@ class Pair:
 
 
 SAME = Pair(Relation.PIXELS, 0, STILL, 0.0)  # by the hash of their pixels
-TURNS: tuple[tuple[str, Callable[[Pixels], Pixels]], ...] = (
-    ("", lambda pixels: pixels),
-    ("mirrored", lambda pixels: pixels[:, ::-1]),
-    ("upside down and mirrored", lambda pixels: pixels[::-1]),
-    ("turned by 180°", lambda pixels: pixels[::-1, ::-1]),
-    ("turned by 90° and mirrored", lambda pixels: pixels.transpose(1, 0, 2)),
-    ("turned by 90° to the left", lambda pixels: np.rot90(pixels, -1)),
-    ("turned by 90° to the right", lambda pixels: np.rot90(pixels, 1)),
-    ("turned by 270° and mirrored", lambda pixels: pixels.transpose(1, 0, 2)[::-1, ::-1]),
-)
-# The same turns of places, as shares of the sides: x and y of the turned picture -> x and y before.
-PLACES = (
-    ((1, 0, 0), (0, 1, 0)),
-    ((-1, 0, 1), (0, 1, 0)),
-    ((1, 0, 0), (0, -1, 1)),
-    ((-1, 0, 1), (0, -1, 1)),
-    ((0, 1, 0), (1, 0, 0)),
-    ((0, 1, 0), (-1, 0, 1)),
-    ((0, -1, 1), (1, 0, 0)),
-    ((0, -1, 1), (-1, 0, 1)),
+# What the numbers of turns mean, which are stored.
+TURNS = (
+    Dihedral.IDENTITY,
+    Dihedral.FLIP_LEFT_RIGHT,
+    Dihedral.FLIP_TOP_BOTTOM,
+    Dihedral.ROTATE_180,
+    Dihedral.TRANSPOSE,
+    Dihedral.ROTATE_270,
+    Dihedral.ROTATE_90,
+    Dihedral.TRANSVERSE,
 )
 
 
@@ -117,7 +107,7 @@ def relate(
     if is_flat(first) or is_flat(second):
         return None
     turn = best_turn(first, second)
-    turned = np.ascontiguousarray(TURNS[turn][1](second))
+    turned = np.ascontiguousarray(TURNS[turn].apply(second))
     fitted = _fitted(turned, first)
     mean, worst = _difference(first, fitted)
     if mean <= PLAIN_MEAN and worst <= PLAIN_WORST:
@@ -134,7 +124,7 @@ def relate(
 def best_turn(first: Pixels, second: Pixels) -> int:
     """Number of the turn of the second that is most like the first; none if that is as good."""
     one = _standard(_grey(_shrunk(first)))
-    scores = [float((one * _standard(_grey(_shrunk(turn(second))))).mean()) for _, turn in TURNS]
+    scores = [float((one * _standard(_grey(_shrunk(turn.apply(second))))).mean()) for turn in TURNS]
     best = int(np.argmax(scores))
     return best if scores[best] > scores[0] + 0.02 else 0
 
@@ -176,7 +166,7 @@ def _placed(first: Pixels, second: Pixels, place: Matrix, turn: int) -> Pair | N
     if max(of_first, of_second) < 0.5 or shown.sum() < 400 or not _alike(first, laid, shown):
         return None
     matrix = _turned_back(turn, place)
-    size = TURNS[turn][1](np.empty((*second.shape[:2], 3), np.uint8)).shape if turn else second.shape
+    size = TURNS[turn].apply(second).shape
     turn, leans = _net_turn(matrix * [1 / size[1], 1 / size[0], 1] * [[width], [height]])
     kind = Relation.TURNED if turn or leans else Relation.EDITED
     if min(of_first, of_second) < WHOLE and not leans:
@@ -188,9 +178,9 @@ def _placed(first: Pixels, second: Pixels, place: Matrix, turn: int) -> Pair | N
 def _net_turn(pixels: Matrix) -> tuple[int, bool]:
     """The turn that a matrix in pixels is nearest to, and whether it is not quite that."""
     linear = pixels[:, :2] / np.sqrt(abs(np.linalg.det(pixels[:, :2])))
-    apart = [float(np.linalg.norm(linear - np.linalg.inv(np.array(place)[:, :2]))) for place in PLACES]
-    turn = int(np.argmin(apart))
-    return turn, apart[turn] > np.sqrt(2) * LEANING
+    apart = [float(np.linalg.norm(linear - np.linalg.inv(np.array(turn.origin)[:, :2]))) for turn in TURNS]
+    best = int(np.argmin(apart))
+    return best, apart[best] > np.sqrt(2) * LEANING
 
 
 def _similarity(first: Pixels, second: Pixels) -> Matrix | None:
@@ -265,7 +255,7 @@ def _same_shape(first: Pixels, second: Pixels) -> bool:
 
 def _turned_back(turn: int, matrix: Matrix) -> Matrix:
     """The matrix for the second as it is, from that for the second as turned."""
-    before: Matrix = np.vstack([PLACES[turn], [0, 0, 1]]).astype(float)
+    before: Matrix = np.vstack([TURNS[turn].origin, [0, 0, 1]]).astype(float)
     whole: Matrix = np.vstack([matrix, [0, 0, 1]]) @ np.linalg.inv(before)
     return whole[:2]
 

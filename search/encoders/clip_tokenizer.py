@@ -6,8 +6,6 @@ import html
 import string
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,40 +52,30 @@ class BytePairs(ClipTokenizer):
     """
 
     def __init__(self, folder: Path, meta: Mapping[str, Any]) -> None:
+        from tokenizers import Tokenizer, models, pre_tokenizers
+
         super().__init__(meta)
+        special = meta["special"]
         lines = (folder / MERGES).read_text(encoding="utf-8").splitlines()
         merges = [(first, second) for first, second in (line.split(" ") for line in lines)]
-        self.ranks = {pair: rank for rank, pair in enumerate(merges)}
-        self.letters = _letters()
         # The vocabulary's order starts with the bytes that are their own letters.
-        letters = sorted(self.letters.values(), key=lambda letter: (ord(letter) > 255, ord(letter)))
-        vocabulary = [*letters, *(letter + _LAST for letter in letters), *("".join(pair) for pair in merges)]
-        self.numbers = {token: number for number, token in enumerate([*vocabulary, *meta["special"]])}
-        self.special = frozenset(meta["special"])
-        self.start, self.end = (self.numbers[token] for token in meta["special"][:2])
-        self.words = regex.compile("|".join([*meta["special"], _WORDS]), regex.IGNORECASE)
-        self.pieces = lru_cache(maxsize=10_000)(self._pieces)
+        letters = sorted(pre_tokenizers.ByteLevel.alphabet(), key=lambda letter: (ord(letter) > 255, ord(letter)))
+        tokens = [*letters, *(letter + _LAST for letter in letters), *("".join(pair) for pair in merges), *special]
+        numbers = {token: number for number, token in enumerate(tokens)}
+        self.tokenizer = Tokenizer(models.BPE(numbers, merges, end_of_word_suffix=_LAST))
+        self.tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+        self.tokenizer.add_special_tokens(special)
+        self.start, self.end = (numbers[token] for token in special[:2])
+        # The library would look for special tokens first, and its letters are those of another Unicode release.
+        self.words = regex.compile("|".join([*special, _WORDS]), regex.IGNORECASE)
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
         return self._table(self._row(text) for text in texts)
 
     def _row(self, text: str) -> list[int]:
         words = self.words.findall(self.clean(text))
-        row = [self.start, *(number for word in words for number in self.pieces(word))][: self.context - 1]
-        return [*row, self.end]
-
-    def _pieces(self, word: str) -> tuple[int, ...]:
-        """Numbers of a word's parts: the pair that was merged first in training is merged first here."""
-        if word in self.special:
-            return (self.numbers[word],)
-        parts = [self.letters[byte] for byte in word.encode()]
-        parts[-1] += _LAST
-        while len(parts) > 1:
-            pair = min(pairwise(parts), key=lambda pair: self.ranks.get(pair, len(self.ranks)))
-            if pair not in self.ranks:
-                break
-            parts = _merged(parts, pair)
-        return tuple(self.numbers[part] for part in parts)
+        numbers = self.tokenizer.encode(words, is_pretokenized=True, add_special_tokens=False).ids
+        return [*[self.start, *numbers][: self.context - 1], self.end]
 
 
 class FromFile(ClipTokenizer):
@@ -120,24 +108,6 @@ class FromFile(ClipTokenizer):
 def tokenizer_of(folder: Path, meta: Mapping[str, Any]) -> ClipTokenizer:
     """The tokenizer whose files are in ``folder``."""
     return (FromFile if meta["kind"] == "file" else BytePairs)(folder, meta)
-
-
-def _letters() -> dict[int, str]:
-    """Byte -> the letter that stands for it: itself if it prints, else one from beyond Latin-1."""
-    printing = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in printing]
-    return {byte: chr(byte) for byte in printing} | {byte: chr(256 + i) for i, byte in enumerate(others)}
-
-
-def _merged(parts: Sequence[str], pair: tuple[str, str]) -> list[str]:
-    """Every occurrence of the pair made one part, from the left."""
-    merged: list[str] = []
-    position = 0
-    while position < len(parts):
-        found = tuple(parts[position : position + 2]) == pair
-        merged.append("".join(pair) if found else parts[position])
-        position += 2 if found else 1
-    return merged
 
 
 def _basic(text: str) -> str:

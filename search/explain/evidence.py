@@ -70,7 +70,7 @@ def matches(found: Matched, query: tuple[int, int], image: tuple[int, int]) -> M
         "turn": round(lies.turn, 1),
         "inside": round(lies.inside, 3),
         "covered": round(lies.covered, 3),
-        "pairs": np.round(found.pairs[found.agreeing], 4).tolist(),
+        "pairs": np.round(found.pairs[found.inliers], 4).tolist(),
     }
 
 

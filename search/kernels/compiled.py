@@ -75,7 +75,7 @@ def _popcount(_context: Any, _word: Any) -> Any:
     return types.int64(types.uint64), generate
 
 
-def _prefetch(_context: Any, array: Any, place: Any) -> Any:
+def _prefetch(_context: Any, array: Any, item: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
         byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
@@ -90,5 +90,5 @@ def _prefetch(_context: Any, array: Any, place: Any) -> Any:
 
 # The number of set bits of a uint64, by the processor's own instruction.
 popcount: Callable[[Any], Int] = cast(Any, intrinsic)(_popcount)
-# Start to bring item ``place`` of an array, all axes counted as one, into the processor's cache.
+# Start to bring item ``item`` of an array, all axes counted as one, into the processor's cache.
 prefetch: Callable[[Any, Int], None] = cast(Any, intrinsic)(_prefetch)

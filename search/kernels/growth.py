@@ -15,6 +15,6 @@ def longer(array: Any, length: Int) -> Any:
     """The array with room for ``length`` items along its first axis; what is new there is not initialised."""
     grown = np.empty((length, *array.shape[1:]), array.dtype)
     old, new = array.reshape(-1), grown.reshape(-1)
-    for place in range(len(old)):
-        new[place] = old[place]
+    for i in range(len(old)):
+        new[i] = old[i]
     return grown

@@ -54,10 +54,10 @@ def differing(rows: Any, row: Int, query: Any) -> Int:
 @entry(types.Array(types.float64, 1, "C")(PACKED_ROW, PACKED_ROWS))
 def distances(query: Any, rows: Any) -> Any:
     """The number of differing bits between the query and each row."""
-    found, apart = np.empty(len(rows), np.float64), np.empty(min(CHUNK, len(rows)), np.int64)
+    result, apart = np.empty(len(rows), np.float64), np.empty(min(CHUNK, len(rows)), np.int64)
     for start in range(0, len(rows), CHUNK):
         some = rows[start : start + CHUNK]
         measure(some, query, apart)
         for row in range(len(some)):
-            found[start + row] = apart[row]
-    return found
+            result[start + row] = apart[row]
+    return result

@@ -8,37 +8,37 @@ from search.kernels.compiled import Int, compiled
 
 
 @compiled
-def farther(distances: Any, keys: Any, one: Int, other: Int) -> bool:
-    """Whether heap entry ``one`` is the worse answer: a larger distance, or a larger key at the same."""
-    if distances[one] != distances[other]:
-        return bool(distances[one] > distances[other])
-    return bool(keys[one] > keys[other])
+def farther(distances: Any, keys: Any, first: Int, second: Int) -> bool:
+    """Whether heap entry ``first`` is the worse answer: a larger distance, or a larger key at the same."""
+    if distances[first] != distances[second]:
+        return bool(distances[first] > distances[second])
+    return bool(keys[first] > keys[second])
 
 
 @compiled
-def swap(distances: Any, keys: Any, one: Int, other: Int) -> None:
-    distances[one], distances[other] = distances[other], distances[one]
-    keys[one], keys[other] = keys[other], keys[one]
+def swap(distances: Any, keys: Any, first: Int, second: Int) -> None:
+    distances[first], distances[second] = distances[second], distances[first]
+    keys[first], keys[second] = keys[second], keys[first]
 
 
 @compiled
-def rise(distances: Any, keys: Any, place: Int) -> None:
-    while place > 0 and farther(distances, keys, place, (place - 1) // 2):
-        swap(distances, keys, place, (place - 1) // 2)
-        place = (place - 1) // 2
+def rise(distances: Any, keys: Any, position: Int) -> None:
+    while position > 0 and farther(distances, keys, position, (position - 1) // 2):
+        swap(distances, keys, position, (position - 1) // 2)
+        position = (position - 1) // 2
 
 
 @compiled
 def sink(distances: Any, keys: Any, size: Int) -> None:
-    place = 0
-    while 2 * place + 1 < size:
-        child = 2 * place + 1
+    position = 0
+    while 2 * position + 1 < size:
+        child = 2 * position + 1
         if child + 1 < size and farther(distances, keys, child + 1, child):
             child += 1
-        if not farther(distances, keys, child, place):
+        if not farther(distances, keys, child, position):
             break
-        swap(distances, keys, child, place)
-        place = child
+        swap(distances, keys, child, position)
+        position = child
 
 
 @compiled

@@ -18,8 +18,8 @@ from search.types import Pixels
 
 LONGEST = 600  # side of the picture in which keypoints are sought
 SHORTEST = 320  # small pictures are made as large
-NARROWEST = 8  # what is thinner has no keypoints
-FOUND = 800  # the strongest keypoints, of which the best spread are kept
+NARROWEST = 8  # pixels; a thinner picture has no keypoints
+DETECTED = 800  # the strongest keypoints, from which the best spread ones are chosen
 FAINT = 0.025  # contrast of the faintest; the usual 0.04 finds too few in flat pictures
 CELLS = 4  # the picture is divided into so many times so many
 BANDS = 4  # sizes of keypoints, each twice the one before
@@ -29,76 +29,78 @@ Grey = NDArray[np.uint8]
 
 
 def extract(pixels: Pixels, kind: int = SIFT) -> bytes:
-    """The picture's record, of at most ``MOST`` keypoints; flat pictures have none."""
-    grey = working(pixels)
+    """The picture's stored feature, of at most ``MOST`` keypoints; flat pictures have none."""
+    grey = working_greys(pixels)
     size = (grey.shape[1], grey.shape[0])
-    find = orb if kind == ORB else sift
+    detect = orb if kind == ORB else sift
     if min(size) < NARROWEST:
         return codec.pack(kind, size, np.empty((0, codec.DESCRIPTOR), np.uint8), np.empty((0, 4), np.float32))
-    return codec.pack(kind, size, *find(grey))
+    return codec.pack(kind, size, *detect(grey))
 
 
-def working(pixels: Pixels) -> Grey:
-    """Greys at the working size."""
+def working_greys(pixels: Pixels) -> Grey:
+    """Greys of the picture, resized so that its longest side is 320 to 600 pixels."""
     grey = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY)
     longest = max(grey.shape)
     side = min(max(longest, SHORTEST), LONGEST)
     if side == longest:
         return np.asarray(grey, np.uint8)
     height, width = (max(1, round(length * side / longest)) for length in grey.shape)
-    way = cv2.INTER_AREA if side < longest else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(grey, (width, height), interpolation=way), np.uint8)
+    interpolation = cv2.INTER_AREA if side < longest else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(grey, (width, height), interpolation=interpolation), np.uint8)
 
 
 def sift(grey: Grey) -> tuple[Codes, Floats]:
-    """Packed RootSIFT descriptors and places of the chosen keypoints."""
-    found, descriptors = cv2.SIFT.create(FOUND, contrastThreshold=FAINT).detectAndCompute(grey, None)
+    """Packed RootSIFT descriptors ``(n, 64)``, and x, y, size and direction ``(n, 4)`` of the chosen keypoints."""
+    detected, descriptors = cv2.SIFT.create(DETECTED, contrastThreshold=FAINT).detectAndCompute(grey, None)
     if descriptors is None:
         return np.empty((0, codec.DESCRIPTOR), np.uint8), np.empty((0, 4), np.float32)
-    places = np.array([(*point.pt, point.size, point.angle) for point in found], np.float32)
-    chosen = spread(places, np.array([point.response for point in found]), (grey.shape[1], grey.shape[0]))
+    positions, chosen = choose(detected, (grey.shape[1], grey.shape[0]))
     descriptors = descriptors[chosen]
     shares = descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1)
     numbers = np.minimum(np.rint(np.sqrt(shares) * STEPS), 15).astype(np.uint8)
-    return numbers[:, 0::2] << 4 | numbers[:, 1::2], places[chosen]
+    return numbers[:, 0::2] << 4 | numbers[:, 1::2], positions[chosen]
 
 
 def orb(grey: Grey) -> tuple[Codes, Floats]:
-    """Packed ORB descriptors, as is and mirrored, and places of the chosen keypoints."""
-    maker = cv2.ORB.create(FOUND, fastThreshold=7)
-    found = maker.detect(grey, None)
-    if not found:
+    """The same for ORB: descriptors of the picture and of its mirror image, side by side."""
+    maker = cv2.ORB.create(DETECTED, fastThreshold=7)
+    detected = maker.detect(grey, None)
+    if not detected:
         return np.empty((0, codec.DESCRIPTOR), np.uint8), np.empty((0, 4), np.float32)
-    places = np.array([(*point.pt, point.size, point.angle) for point in found], np.float32)
-    chosen = spread(places, np.array([point.response for point in found]), (grey.shape[1], grey.shape[0]))
-    straight = described(maker, grey, [found[i] for i in chosen])
+    positions, chosen = choose(detected, (grey.shape[1], grey.shape[0]))
+    straight = described_by(maker, grey, [detected[i] for i in chosen])
     flipped = np.ascontiguousarray(grey[:, ::-1])
-    over = described(maker, flipped, [flip(found[i], grey.shape[1]) for i in chosen])
-    both = [i for i in range(len(chosen)) if i in straight and i in over]
-    codes = np.array([np.concatenate((straight[i], over[i])) for i in both], np.uint8)
-    return codes.reshape(-1, codec.DESCRIPTOR), places[chosen[both]].reshape(-1, 4)
+    mirrored = described_by(maker, flipped, [flipped_keypoint(detected[i], grey.shape[1]) for i in chosen])
+    complete = [i for i in range(len(chosen)) if i in straight and i in mirrored]
+    codes = np.array([np.concatenate((straight[i], mirrored[i])) for i in complete], np.uint8)
+    return codes.reshape(-1, codec.DESCRIPTOR), positions[chosen[complete]].reshape(-1, 4)
 
 
-def described(maker: cv2.ORB, grey: Grey, points: Sequence[cv2.KeyPoint]) -> dict[int, Codes]:
-    """Position among the points -> 32 bytes; those too near to the edge have none."""
+def described_by(maker: cv2.ORB, grey: Grey, points: Sequence[cv2.KeyPoint]) -> dict[int, Codes]:
+    """Number of a keypoint -> its 32 bytes; keypoints too near to the edge have none."""
     for number, point in enumerate(points):
         point.class_id = number
     left, codes = maker.compute(grey, points)
     return {point.class_id: code for point, code in zip(left, codes if codes is not None else (), strict=True)}
 
 
-def flip(point: cv2.KeyPoint, width: int) -> cv2.KeyPoint:
+def flipped_keypoint(point: cv2.KeyPoint, width: int) -> cv2.KeyPoint:
     """The same keypoint in the mirrored picture."""
     x, y = point.pt
     return cv2.KeyPoint(width - 1 - x, y, point.size, (180 - point.angle) % 360, point.response, point.octave)
 
 
-def spread(
-    places: Floats, strengths: NDArray[np.float64], size: tuple[int, int], most: int = MOST
-) -> NDArray[np.int64]:
-    """Which keypoints to keep, in turn the strongest of each part of the picture and band of sizes."""
-    column, row = (np.minimum(places[:, axis] * CELLS / size[axis], CELLS - 1).astype(np.int64) for axis in (0, 1))
-    band = np.clip(np.log2(np.maximum(places[:, 2], 1) / 4), 0, BANDS - 1).astype(np.int64)
+def choose(detected: Sequence[cv2.KeyPoint], size: tuple[int, int]) -> tuple[Floats, NDArray[np.int64]]:
+    """x, y, size and direction of all keypoints, and the numbers of those to store."""
+    positions = np.array([(*point.pt, point.size, point.angle) for point in detected], np.float32)
+    return positions, spread(positions, np.array([point.response for point in detected]), size)
+
+
+def spread(positions: Floats, strengths: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.int64]:
+    """Which keypoints to choose: in turn the strongest of each part of the picture and band of sizes."""
+    column, row = (np.minimum(positions[:, axis] * CELLS / size[axis], CELLS - 1).astype(np.int64) for axis in (0, 1))
+    band = np.clip(np.log2(np.maximum(positions[:, 2], 1) / 4), 0, BANDS - 1).astype(np.int64)
     part = (row * CELLS + column) * BANDS + band
     by_part = np.lexsort((-strengths, part))
     first = np.searchsorted(part[by_part], part[by_part])

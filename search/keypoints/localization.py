@@ -1,4 +1,4 @@
-"""Where a query lies in a found picture, told in numbers that people understand, and the matched points to draw."""
+"""Where a query lies in a result, in numbers that people understand, and the matched keypoints to draw."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from search.keypoints.codec import Keypoints
 from search.keypoints.geometry import mapped
-from search.keypoints.verification import compare, forms, polished, side, transform
+from search.keypoints.verification import best_alignment, forms, polished, side_of, transform
 from search.types import Transform
 
 Point = tuple[float, float]
@@ -20,11 +20,11 @@ SQUARE = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float64)
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """``outline``: the query's corners in shares of the found picture, clockwise from the query's upper left.
+    """``outline``: the query's corners in shares of the result, clockwise from the query's upper left.
 
-    ``scale``: how many pixels of the found picture a pixel of the query takes. ``turn``: degrees clockwise, 0 to 360;
-    of the mirrored query if ``mirrored``. ``inside``: share of the query that is in the found picture; ``covered``:
-    share of the found picture that is in the query.
+    ``scale``: how many pixels of the result a pixel of the query takes. ``turn``: degrees clockwise, 0 to 360; of the
+    mirrored query if ``mirrored``. ``inside``: share of the query that the result shows; ``covered``: share of the
+    result that the query shows.
     """
 
     outline: tuple[Point, ...]
@@ -37,21 +37,21 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """``pairs``: ``(m, 4)`` x and y in the query, x and y in the found picture, all in shares; ``agreeing``: ``(m,)``.
+    """``pairs``: ``(m, 4)`` x and y in the query, x and y in the result, all in shares; ``inliers``: ``(m,)``.
 
-    ``transform`` is None if the agreement may be chance.
+    ``transform`` is None if they may fit by chance.
     """
 
     pairs: NDArray[np.float64]
-    agreeing: NDArray[np.bool_]
+    inliers: NDArray[np.bool_]
     mirrored: bool
     transform: Transform | None
 
 
-def placement(matrix: Transform, query: tuple[int, int], found: tuple[int, int]) -> Placement:
+def placement(matrix: Transform, query: tuple[int, int], result: tuple[int, int]) -> Placement:
     """What a transform between shares means for pictures of these sizes, ``(width, height)`` in pixels."""
     shares = np.reshape(matrix, (3, 3))
-    pixels = np.diag([*found, 1.0]) @ shares @ np.diag([1 / query[0], 1 / query[1], 1.0])
+    pixels = np.diag([*result, 1.0]) @ shares @ np.diag([1 / query[0], 1 / query[1], 1.0])
     across, down = _steps(pixels, (query[0] / 2, query[1] / 2))
     area = float(across[0] * down[1] - across[1] * down[0])
     # A mirrored picture is turned after it was mirrored, left to right.
@@ -68,21 +68,22 @@ def placement(matrix: Transform, query: tuple[int, int], found: tuple[int, int])
 
 
 def matched(query: bytes, stored: bytes) -> Matched:
-    """The matched keypoints of two records, as ``verify`` sees them."""
-    both, other = forms(query), side(stored)
-    found = compare(both, other)
-    if len(found.pairs) == 0:
+    """The matched keypoints of two stored features, aligned as ``verify`` aligns them."""
+    queries, candidate = forms(query), side_of(stored)
+    alignment = best_alignment(queries, candidate)
+    if len(alignment.pairs) == 0:
         return Matched(np.empty((0, 4)), np.empty(0, np.bool_), False, None)
-    found = polished(both[found.mirrored], other, found)
+    alignment = polished(queries[alignment.mirrored], candidate, alignment)
     # The mirrored query has the same keypoints in the same order.
-    one = both[0].found.points[found.pairs[:, 0]] / _size(both[0].found)
-    two = other.found.points[found.pairs[:, 1]] / _size(other.found)
-    certain = transform(found, both[0].found, other.found) if found.certain else None
-    return Matched(np.column_stack((one, two)), found.mask, found.mirrored, certain)
+    mine, theirs = queries[0].keypoints, candidate.keypoints
+    source = mine.points[alignment.pairs[:, 0]] / _size(mine)
+    target = theirs.points[alignment.pairs[:, 1]] / _size(theirs)
+    likely = transform(alignment, mine, theirs) if alignment.likely else None
+    return Matched(np.column_stack((source, target)), alignment.mask, alignment.mirrored, likely)
 
 
-def _size(found: Keypoints) -> NDArray[np.float64]:
-    return np.array([found.width, found.height], np.float64)
+def _size(keypoints: Keypoints) -> NDArray[np.float64]:
+    return np.array([keypoints.width, keypoints.height], np.float64)
 
 
 def _steps(matrix: NDArray[np.float64], at: Point) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -95,6 +96,6 @@ def _steps(matrix: NDArray[np.float64], at: Point) -> tuple[NDArray[np.float64],
 def _shared(matrix: NDArray[np.float64]) -> float:
     """The share of a picture that a transform puts into the other, by points all over it."""
     flat = np.column_stack((GRID, np.ones(len(GRID)))) @ matrix.T
-    # What lies behind the eye is seen nowhere.
+    # What lies behind the camera is not visible.
     depth = np.where(flat[:, 2] > 0, flat[:, 2], np.nan)[:, np.newaxis]
     return float(np.mean(np.all(np.abs(flat[:, :2] / depth - 0.5) <= 0.5, axis=1)))

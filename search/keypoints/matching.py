@@ -27,63 +27,63 @@ PAIRS = types.Array(types.int32, 2, "C")
 
 
 class Described(NamedTuple):
-    """What is compared: sketches, descriptors, places."""
+    """What is compared: sketches ``(n, 4)``, descriptor numbers, and positions in pixels."""
 
     bits: NDArray[np.uint64]
     codes: Codes
     points: NDArray[np.float32]
 
 
-def described(found: Keypoints) -> Described:
-    if found.kind == ORB:
-        packed = np.packbits(found.codes, axis=1)
+def described(keypoints: Keypoints) -> Described:
+    if keypoints.kind == ORB:
+        packed = np.packbits(keypoints.codes, axis=1)
     else:
-        packed = np.packbits(np.concatenate([found.codes >= level for level in LEVELS], axis=1), axis=1)
+        packed = np.packbits(np.concatenate([keypoints.codes >= level for level in LEVELS], axis=1), axis=1)
     bits = np.ascontiguousarray(packed).view(np.uint64).reshape(-1, WORDS)
-    return Described(bits, np.ascontiguousarray(found.codes), np.ascontiguousarray(found.points))
+    return Described(bits, np.ascontiguousarray(keypoints.codes), np.ascontiguousarray(keypoints.points))
 
 
-def match(one: Described, other: Described) -> NDArray[np.int32]:
-    """``(m, 2)``: keypoints of the one and of the other that look alike, each at most once."""
-    pairs: NDArray[np.int32] = matched(*one, *other, RATIO * RATIO)
+def match(query: Described, candidate: Described) -> NDArray[np.int32]:
+    """``(m, 2)``: numbers of a keypoint of the query and of one of the candidate that look alike, each at most once."""
+    pairs: NDArray[np.int32] = matched(*query, *candidate, RATIO * RATIO)
     return pairs
 
 
 @compiled
-def put(sketches: Any, places: Any, apart: Int, place: Int) -> None:
-    """Take up a sketch among the nearest, which are in ascending order."""
-    at = len(sketches) - 1
-    while at > 0 and sketches[at - 1] > apart:
-        sketches[at], places[at] = sketches[at - 1], places[at - 1]
+def put(nearest_bits: Any, positions: Any, apart: Int, position: Int) -> None:
+    """Insert a sketch among the nearest, which are in ascending order; the farthest drops out."""
+    at = len(nearest_bits) - 1
+    while at > 0 and nearest_bits[at - 1] > apart:
+        nearest_bits[at], positions[at] = nearest_bits[at - 1], positions[at - 1]
         at -= 1
-    sketches[at], places[at] = apart, place
+    nearest_bits[at], positions[at] = apart, position
 
 
 @compiled
-def square(one: Any, other: Any) -> Int:
+def square(first: Any, second: Any) -> Int:
     """Squared distance of two descriptors."""
     total = np.int32(0)
-    for i in range(len(one)):
-        apart = np.int16(one[i]) - np.int16(other[i])
+    for i in range(len(first)):
+        apart = np.int16(first[i]) - np.int16(second[i])
         total += np.int32(apart) * np.int32(apart)
     return np.int64(total)
 
 
 @compiled
-def best_two(code: Any, codes: Any, points: Any, places: Any) -> Any:
+def best_two(code: Any, codes: Any, points: Any, positions: Any) -> Any:
     """The nearest of some descriptors, its squared distance, and that of the next at another spot."""
     best, nearest, second = -1, np.int64(1) << 40, np.int64(1) << 40
-    for place in places:
-        apart = square(code, codes[place])
+    for position in positions:
+        apart = square(code, codes[position])
         if best >= 0:
-            dx, dy = points[place, 0] - points[best, 0], points[place, 1] - points[best, 1]
+            dx, dy = points[position, 0] - points[best, 0], points[position, 1] - points[best, 1]
             same = dx * dx + dy * dy < APART * APART
         else:
             same = True
         if apart < nearest:
             if not same:
                 second = nearest
-            best, nearest = place, apart
+            best, nearest = position, apart
         elif apart < second and not same:
             second = apart
     return best, nearest, second
@@ -94,25 +94,25 @@ def matched(bits: Any, codes: Any, points: Any, others: Any, other_codes: Any, o
     few, many = len(bits), len(others)
     apart = np.empty(many, np.int16)
     size = min(NEAREST, many)
-    sketches, places = np.empty(size, np.int16), np.empty(size, np.int32)
+    nearest_bits, positions = np.empty(size, np.int16), np.empty(size, np.int32)
     owner, owned = np.full(many, -1, np.int32), np.empty(many, np.int64)
     for i in range(few if many > 1 else 0):
         a, b, c, d = bits[i, 0], bits[i, 1], bits[i, 2], bits[i, 3]
         for j in range(many):
             low = popcount(a ^ others[j, 0]) + popcount(b ^ others[j, 1])
             apart[j] = low + popcount(c ^ others[j, 2]) + popcount(d ^ others[j, 3])
-        sketches[:] = 999
-        places[:] = 0
+        nearest_bits[:] = 999
+        positions[:] = 0
         for j in range(many):
-            if apart[j] < sketches[size - 1]:
-                put(sketches, places, apart[j], j)
-        best, nearest, second = best_two(codes[i], other_codes, other_points, places)
+            if apart[j] < nearest_bits[size - 1]:
+                put(nearest_bits, positions, apart[j], j)
+        best, nearest, second = best_two(codes[i], other_codes, other_points, positions)
         if nearest < ratio * second and (owner[best] < 0 or nearest < owned[best]):
             owner[best], owned[best] = i, nearest
     pairs = np.empty((many, 2), np.int32)
-    kept = 0
+    count = 0
     for j in range(many):
         if owner[j] >= 0:
-            pairs[kept, 0], pairs[kept, 1] = owner[j], j
-            kept += 1
-    return pairs[:kept].copy()
+            pairs[count, 0], pairs[count, 1] = owner[j], j
+            count += 1
+    return pairs[:count].copy()

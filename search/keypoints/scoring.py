@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from search.keypoints.codec import POINT, codes, raw_points, vectors
 from search.keypoints.vocabulary import AT_ONCE, Signatures, Vocabulary, Words, shipped
-from search.keypoints.voting import Asked, Postings, postings, votes
+from search.keypoints.voting import Postings, QueryKeypoints, postings, votes
 
 STRONG = 0.1  # of the way from 1 to 0, which the most votes can go: sharing words is not being the same
 
@@ -30,18 +30,18 @@ def posted(kind: int, vocabulary: Vocabulary, rows: Rows, first: int = 0) -> Pos
     """Postings of index rows, the first of which is in slot ``first``."""
     points = [raw_points(row) for row in rows]
     slots = np.repeat(np.arange(first, first + len(points), dtype=np.int32), [len(each) for each in points])
-    together = np.concatenate([np.empty(0, POINT), *points])
-    words, bits = np.empty(len(together), np.int64), np.empty(len(together), np.uint64)
-    for start in range(0, len(together), AT_ONCE):
+    points_of_all = np.concatenate([np.empty(0, POINT), *points])
+    words, bits = np.empty(len(points_of_all), np.int64), np.empty(len(points_of_all), np.uint64)
+    for start in range(0, len(points_of_all), AT_ONCE):
         block = slice(start, start + AT_ONCE)
-        words[block], bits[block] = _quantized(kind, vocabulary, together[block])
-    return postings(words, slots, bits, marks(together), len(vocabulary))
+        words[block], bits[block] = _quantized(kind, vocabulary, points_of_all[block])
+    return postings(words, slots, bits, poses(points_of_all), len(vocabulary))
 
 
 def votes_for(parts: list[Postings], kind: int, vocabulary: Vocabulary, query: Rows, count: int) -> NDArray[np.float32]:
     """The votes that a query's keypoints give to each of ``count`` slots."""
     points = raw_points(query)
-    return votes(parts, Asked(*_quantized(kind, vocabulary, points), marks(points)), vocabulary.weights, count)
+    return votes(parts, QueryKeypoints(*_quantized(kind, vocabulary, points), poses(points)), vocabulary.weights, count)
 
 
 def distances(
@@ -53,8 +53,8 @@ def distances(
     """
     strengths = given / np.sqrt(np.maximum(counts, 1).astype(np.float64))
     by_votes = 1 - STRONG * strengths / (1 + strengths)
-    found: Distances = np.where((digests == digest(query)) & (counts > 0), 0.0, by_votes)
-    return found
+    result: Distances = np.where((digests == digest(query)) & (counts > 0), 0.0, by_votes)
+    return result
 
 
 def digest(row: Rows) -> int:
@@ -62,7 +62,7 @@ def digest(row: Rows) -> int:
     return int.from_bytes(blake2b(row.tobytes(), digest_size=8).digest(), "little")
 
 
-def marks(points: NDArray[np.void]) -> NDArray[np.uint16]:
+def poses(points: NDArray[np.void]) -> NDArray[np.uint16]:
     """Size and direction of each keypoint in one number, a byte each."""
     both: NDArray[np.uint16] = points["size"].astype(np.uint16) << np.uint16(8) | points["turn"]
     return both
@@ -70,4 +70,4 @@ def marks(points: NDArray[np.void]) -> NDArray[np.uint16]:
 
 def _quantized(kind: int, vocabulary: Vocabulary, points: NDArray[np.void]) -> tuple[Words, Signatures]:
     """Word and signature of each keypoint."""
-    return vocabulary.read(vectors(kind, codes(kind, points["descriptor"])))
+    return vocabulary.quantize(vectors(kind, codes(kind, points["descriptor"])))

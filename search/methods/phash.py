@@ -18,6 +18,7 @@ from numba import njit
 from numpy.typing import NDArray
 from PIL import Image
 
+from search.kernels.dihedral import Dihedral
 from search.methods.base import Method
 from search.types import Features, Pixels
 
@@ -30,6 +31,18 @@ WORDS = LOW * LOW // 64
 HASH_BYTES = LOW * LOW // 8
 UNRELATED = 96
 
+# The rows of ``queries``: the stored hashes, and the same transposed.
+FORMS = (
+    Dihedral.IDENTITY,
+    Dihedral.FLIP_LEFT_RIGHT,
+    Dihedral.FLIP_TOP_BOTTOM,
+    Dihedral.ROTATE_180,
+    Dihedral.TRANSPOSE,
+    Dihedral.ROTATE_90,
+    Dihedral.ROTATE_270,
+    Dihedral.TRANSVERSE,
+)
+
 # Pillow rounds its filter weights to 22 binary places and each pass to 8 bits.
 ONE = 1 << 22
 ROWS_AT_ONCE = 128
@@ -37,10 +50,10 @@ COLUMNS_AT_ONCE = 8
 
 
 class PerceptualHash(Method):
-    """Four 256-bit hashes are stored (128 bytes): as is, mirrored, upside down, both; the first is indexed.
+    """Four 256-bit hashes are stored (128 bytes), of the first four FORMS; the hash of the picture itself is indexed.
 
-    The metric counts differing bits. A turn by 90 degrees transposes the frequencies, so the eight turns and
-    mirrors of a picture are known from the stored hashes alone.
+    The metric counts differing bits. Transposing a picture transposes its frequencies, so the hashes of all eight
+    FORMS are known from the stored ones.
     """
 
     name = "dct-phash-256"
@@ -52,7 +65,7 @@ class PerceptualHash(Method):
     def extract(self, pixels: Pixels) -> bytes:
         low = low_frequencies(small_grey(pixels))
         odd = np.where(np.arange(LOW) % 2, -1.0, 1.0)
-        # Mirroring a signal changes the sign of its odd DCT coefficients.
+        # Flipping a signal changes the sign of its odd DCT coefficients.
         forms = (low, low * odd, low * odd[:, None], low * odd * odd[:, None])
         return b"".join(np.packbits(form > np.median(form)).tobytes() for form in forms)
 

@@ -37,11 +37,11 @@ def distances(metric: str, query: Features, rows: Features) -> list[float]:
     kind, vocabulary = KIND_OF[metric], shipped(KIND_OF[metric])
     asked, points = points_of(query[np.newaxis])[0], points_of(rows)
     held = vectors(kind, codes(kind, points["descriptor"].reshape(-1, DESCRIPTOR)))
-    words, bits = (found.reshape(points.shape) for found in vocabulary.read(held))
+    words, bits = (found.reshape(points.shape) for found in vocabulary.quantize(held))
     turns, sizes = np.zeros((len(rows), 16), np.float32), np.zeros((len(rows), 32), np.float32)
     looked_for = vectors(kind, codes(kind, asked["descriptor"]))
     every = np.arange(len(rows))
-    for point, word, signature in zip(asked, *vocabulary.read(looked_for), strict=True):
+    for point, word, signature in zip(asked, *vocabulary.quantize(looked_for), strict=True):
         votes = np.where(words == word, vocabulary.weights[word] ** 2 * FADING[np.bitwise_count(bits ^ signature)], 0)
         best = votes.argmax(axis=1) if len(rows) else every
         other, vote = points[every, best], votes[every, best].astype(np.float32)

@@ -24,7 +24,7 @@ Found = tuple[Keys, Squares]
 
 
 class GrowingGraph:
-    """hnswlib's graph, which takes and forgets rows, and a copy of the rows to scan. A place is hnswlib's label."""
+    """hnswlib's graph, which can change, and a copy of the rows to scan. A position is hnswlib's label."""
 
     def __init__(self, dimension: int, room: int) -> None:
         self._rows = np.empty((room, dimension), np.float32)
@@ -52,29 +52,29 @@ class GrowingGraph:
 
     @property
     def room(self) -> int:
-        """How many places there are, taken or not."""
+        """How many positions there are, used or not."""
         return int(self._graph.max_elements)
 
     @property
     def rows(self) -> Features:
-        """The rows at their places, ``(room, dimension)``."""
+        """The rows at their positions, ``(room, dimension)``."""
         # To bring a few changes into a snapshot nobody asks for them, and copying takes as long as a thousand changes.
         if self._parts:
             rows = np.empty((self.room, self._rows.shape[1]), np.float32)
-            for places, some in self._parts:
-                rows[places] = some
+            for positions, some in self._parts:
+                rows[positions] = some
             self._rows, self._parts = rows, []
         return self._rows
 
-    def add(self, places: Keys, rows: Features) -> None:
-        """Add or replace rows; a dead place that is added again lives again."""
-        if (room := int(places.max()) + 1) > self.room:
+    def add(self, positions: Keys, rows: Features) -> None:
+        """Add or replace rows; a removed position that is added again is live again."""
+        if (room := int(positions.max()) + 1) > self.room:
             self._grow(max(room, 2 * self.room))
         if self._parts:
-            self._parts.append((places, rows.copy()))
+            self._parts.append((positions, rows.copy()))
         else:
-            self._rows[places] = rows
-        self._graph.add_items(rows, places)
+            self._rows[positions] = rows
+        self._graph.add_items(rows, positions)
 
     def _grow(self, room: int) -> None:
         if not self._parts:
@@ -83,8 +83,8 @@ class GrowingGraph:
             self._rows = grown
         self._graph.resize_index(room)
 
-    def remove(self, place: int) -> None:
-        self._graph.mark_deleted(place)
+    def remove(self, position: int) -> None:
+        self._graph.mark_deleted(position)
 
     def save(self, path: Path) -> None:
         """Raises OSError if not all could be written, which hnswlib does not notice."""
@@ -93,24 +93,24 @@ class GrowingGraph:
             raise OSError(errno.ENOSPC, f"Only {size} bytes of the graph could be written", str(path))
 
     def nearest(self, query: Features, width: int) -> Found:
-        """``width`` places and squared distances, in no order; none where the graph does not reach so many."""
+        """``width`` positions and squared distances, in no order; none where the graph does not reach so many."""
         try:
-            places, squares = self._graph.knn_query(query, k=width, num_threads=1)
+            positions, squares = self._graph.knn_query(query, k=width, num_threads=1)
         except RuntimeError:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        return places[0].astype(np.int64), squares[0]
+        return positions[0].astype(np.int64), squares[0]
 
-    def measure(self, query: Features, places: Keys) -> Squares:
-        """Squared distances to the rows at these places."""
-        squares = np.empty(len(places), np.float32)
-        measure(self.rows.reshape(-1), 0, self.rows.shape[1], places, query, squares)
+    def measure(self, query: Features, positions: Keys) -> Squares:
+        """Squared distances to the rows at these positions."""
+        squares = np.empty(len(positions), np.float32)
+        measure(self.rows.reshape(-1), 0, self.rows.shape[1], positions, query, squares)
         return squares
 
 
 class SavedGraph:
     """The graph of a file, read into memory without Python's lock, so that others go on meanwhile.
 
-    A place is a row's position in the file. ``labels`` are hnswlib's, ``dead`` the removed rows.
+    A position is a row's number in the file. ``labels`` are hnswlib's, ``dead`` the removed rows.
     """
 
     def __init__(self, path: Path, dimension: int) -> None:
@@ -150,16 +150,16 @@ class SavedGraph:
         return int(count)
 
     def nearest(self, query: Features, width: int) -> Found:
-        """About ``width`` places and squared distances, in no order; fewer where the graph does not reach so many."""
+        """About ``width`` positions and squared distances, in no order; fewer where the graph reaches no more."""
         width = max(width, SEARCH_WIDTH)
-        places, squares = np.empty(width, np.int64), np.empty(width, np.float32)
-        size = nearest(self._words, self._floats, self._layout, self._upper, query, places, squares)
-        return places[:size], -squares[:size]
+        positions, squares = np.empty(width, np.int64), np.empty(width, np.float32)
+        size = nearest(self._words, self._floats, self._layout, self._upper, query, positions, squares)
+        return positions[:size], -squares[:size]
 
-    def measure(self, query: Features, places: Keys) -> Squares:
-        """Squared distances to the rows at these places."""
-        squares = np.empty(len(places), np.float32)
-        measure(self._floats, HEAD + self._row, self._stride, places, query, squares)
+    def measure(self, query: Features, positions: Keys) -> Squares:
+        """Squared distances to the rows at these positions."""
+        squares = np.empty(len(positions), np.float32)
+        measure(self._floats, HEAD + self._row, self._stride, positions, query, squares)
         return squares
 
     @property

@@ -78,21 +78,21 @@ class HNSWIndex(Index):
         if allowed is not None:
             width = max(4 * SEARCH_WIDTH, 4 * k * len(self) // most)
         while most > max(SCAN_BELOW if allowed is None else SCAN_ALLOWED, SCAN_STEPS * width):
-            found = self._ask(query, width, allowed)
-            if len(found) >= min(k, most):
-                return Matches(found.keys[:k], found.distances[:k])
+            matches = self._ask(query, width, allowed)
+            if len(matches) >= min(k, most):
+                return Matches(matches.keys[:k], matches.distances[:k])
             width *= 4
-        return self._scan(query, self._places(allowed), k)
+        return self._scan(query, self._positions(allowed), k)
 
     def within(self, feature: Features, radius: float) -> Matches:
         query = checked_query(self.metric, self.dimension, feature)
         width = SEARCH_WIDTH
         while len(self) > max(SCAN_BELOW, SCAN_STEPS * width):
-            found = self._ask(query, width)
-            if len(found) >= width and found.distances[-1] > radius:
-                return cut(found, radius)
+            matches = self._ask(query, width)
+            if len(matches) >= width and matches.distances[-1] > radius:
+                return cut(matches, radius)
             width *= 2
-        return cut(self._scan(query, self._places(None), len(self)), radius)
+        return cut(self._scan(query, self._positions(None), len(self)), radius)
 
     def keys(self) -> Keys:
         return self._directory()[0].copy()
@@ -138,8 +138,8 @@ class HNSWIndex(Index):
         if isinstance(saved, GrowingGraph):
             return saved
         graph = GrowingGraph.thawed(saved)
-        keys, places = self._directory()
-        self._slots = dict(zip(keys.tolist(), saved.labels[places].tolist(), strict=True))
+        keys, positions = self._directory()
+        self._slots = dict(zip(keys.tolist(), saved.labels[positions].tolist(), strict=True))
         self._free = saved.labels[saved.dead].tolist()
         owners = np.empty_like(self._owners)
         owners[saved.labels] = self._owners
@@ -161,40 +161,40 @@ class HNSWIndex(Index):
             self._sorted = ordered(keys, np.fromiter(self._slots.values(), np.int64, len(keys)))
         return self._sorted
 
-    def _places(self, allowed: Keys | None) -> Keys:
+    def _positions(self, allowed: Keys | None) -> Keys:
         """Where the allowed rows are, or all, in the order of their keys."""
-        keys, places = self._directory()
+        keys, positions = self._directory()
         if allowed is None:
-            return places
+            return positions
         at = np.minimum(np.searchsorted(keys, allowed), len(keys) - 1)
-        here: Keys = places[at[keys[at] == allowed]]
-        return here
+        present: Keys = positions[at[keys[at] == allowed]]
+        return present
 
     def _ask(self, query: Features, width: int, allowed: Keys | None = None) -> Matches:
         """The allowed of the ``width`` nearest rows by the graph; none where it does not reach so many."""
-        places, squares = self._graph.nearest(query, width)
-        keys = self._owners[places]
+        positions, squares = self._graph.nearest(query, width)
+        keys = self._owners[positions]
         if allowed is not None:
             inside = allowed[np.minimum(np.searchsorted(allowed, keys), len(allowed) - 1)] == keys
             keys, squares = keys[inside], squares[inside]
         return Matches.ranked(keys, np.sqrt(squares.astype(np.float64)))
 
-    def _scan(self, query: Features, places: Keys, k: int) -> Matches:
-        """The ``k`` nearest of the rows at these places, exactly."""
-        squares = self._graph.measure(query, places)
+    def _scan(self, query: Features, positions: Keys, k: int) -> Matches:
+        """The ``k`` nearest of the rows at these positions, exactly."""
+        squares = self._graph.measure(query, positions)
         if 0 < k < len(squares):
             # All rows as near as the k-th take part, so that ties are decided by key.
             chosen = squares <= np.partition(squares, k - 1)[k - 1]
-            places, squares = places[chosen], squares[chosen]
-        return Matches.ranked(self._owners[places], np.sqrt(squares.astype(np.float64)), k)
+            positions, squares = positions[chosen], squares[chosen]
+        return Matches.ranked(self._owners[positions], np.sqrt(squares.astype(np.float64)), k)
 
 
-def cut(found: Matches, radius: float) -> Matches:
-    inside = found.distances <= radius
-    return Matches(found.keys[inside], found.distances[inside])
+def cut(matches: Matches, radius: float) -> Matches:
+    inside = matches.distances <= radius
+    return Matches(matches.keys[inside], matches.distances[inside])
 
 
-def ordered(keys: Keys, places: Keys) -> tuple[Keys, Keys]:
+def ordered(keys: Keys, positions: Keys) -> tuple[Keys, Keys]:
     """Both in the order of the keys."""
     order = np.argsort(keys)
-    return keys[order], places[order]
+    return keys[order], positions[order]

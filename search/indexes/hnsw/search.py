@@ -1,4 +1,4 @@
-"""A compiled search of a graph that lies in memory as hnswlib saved it; any number of threads may, nothing is changed.
+"""A compiled search of a graph that lies in memory as hnswlib saved it; it changes nothing, so any thread may search.
 
 The algorithm is that of Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using
 Hierarchical Navigable Small World graphs", 2018. hnswlib's own search is as fast, but its loading holds
@@ -21,7 +21,7 @@ DEAD = 1 << 16  # in a row's number of links
 COUNT = DEAD - 1
 WORDS = types.Array(types.uint32, 1, "C", readonly=True)
 FLOATS = types.Array(types.float32, 1, "C", readonly=True)
-PLACES = types.Array(types.int64, 1, "C")
+POSITIONS = types.Array(types.int64, 1, "C")
 SQUARES = types.Array(types.float32, 1, "C")
 LAYOUT = types.UniTuple(types.int64, 5)
 
@@ -43,21 +43,21 @@ def squared(query: Any, floats: Any, start: Int) -> Any:
 
 
 @compiled
-def put(squares: Any, places: Any, size: Int, square: Any, place: Int) -> None:
+def put(squares: Any, positions: Any, size: Int, square: Any, position: Int) -> None:
     """Add to a heap of ``size`` items with its smallest on top."""
     child = size
     while child > 0:
         parent = (child - 1) >> 1
         if squares[parent] <= square:
             break
-        squares[child], places[child] = squares[parent], places[parent]
+        squares[child], positions[child] = squares[parent], positions[parent]
         child = parent
-    squares[child], places[child] = square, place
+    squares[child], positions[child] = square, position
 
 
 @compiled
-def replace_top(squares: Any, places: Any, size: Int, square: Any, place: Int) -> None:
-    """Put an item in the place of the smallest of a heap of ``size`` items."""
+def replace_top(squares: Any, positions: Any, size: Int, square: Any, position: Int) -> None:
+    """Replace the smallest of a heap of ``size`` items."""
     parent = 0
     while True:
         child = 2 * parent + 1
@@ -67,20 +67,20 @@ def replace_top(squares: Any, places: Any, size: Int, square: Any, place: Int) -
             child += 1
         if squares[child] >= square:
             break
-        squares[parent], places[parent] = squares[child], places[child]
+        squares[parent], positions[parent] = squares[child], positions[child]
         parent = child
-    squares[parent], places[parent] = square, place
+    squares[parent], positions[parent] = square, position
 
 
 @compiled
-def keep(squares: Any, found: Any, kept: Int, square: Any, place: Int) -> Int:
-    """Take up a row that was found, if need be for the farthest; returns how many there are now."""
+def keep(squares: Any, positions: Any, size: Int, square: Any, position: Int) -> Int:
+    """Add a row to the ``size`` nearest, in place of the farthest if they are full; returns how many there are now."""
     # With their signs turned the farthest is on top.
-    if kept < len(found):
-        put(squares, found, kept, -square, place)
-        return kept + 1
-    replace_top(squares, found, kept, -square, place)
-    return kept
+    if size < len(positions):
+        put(squares, positions, size, -square, position)
+        return size + 1
+    replace_top(squares, positions, size, -square, position)
+    return size
 
 
 @compiled
@@ -95,62 +95,62 @@ def descend(words: Any, floats: Any, layout: Any, upper: Any, query: Any) -> Int
             moved = False
             links = upper[at] + (level - 1) * per_level
             for i in range(1, (words[links] & COUNT) + 1):
-                place = np.int64(words[links + i])
-                square = squared(query, floats, start + place * stride + row)
+                neighbour = np.int64(words[links + i])
+                square = squared(query, floats, start + neighbour * stride + row)
                 if square < best:
-                    best, at, moved = square, place, True
+                    best, at, moved = square, neighbour, True
     return at
 
 
-@entry(types.int64(WORDS, FLOATS, LAYOUT, PLACES, FLOATS, PLACES, SQUARES))
-def nearest(words: Any, floats: Any, layout: Any, upper: Any, query: Any, found: Any, squares: Any) -> Int:
-    """Fill ``found``, in no order, with the nearest live rows, ``squares`` with their distances, negative.
+@entry(types.int64(WORDS, FLOATS, LAYOUT, POSITIONS, FLOATS, POSITIONS, SQUARES))
+def nearest(words: Any, floats: Any, layout: Any, upper: Any, query: Any, positions: Any, squares: Any) -> Int:
+    """Fill ``positions``, in no order, with the nearest live rows, ``squares`` with their distances, negative.
 
     Returns how many there are.
 
-    ``words`` and ``floats`` are the same memory, in which a row begins at ``start + place * stride``: the number
+    ``words`` and ``floats`` are the same memory, in which a row begins at ``start + position * stride``: the number
     of its links, the links, and ``row`` words on its numbers. For ``upper`` see ``find_upper``.
     """
     start, stride, row, _, _ = layout
-    width = len(found)
+    width = len(positions)
     at = descend(words, floats, layout, upper, query)
-    seen = np.zeros(len(upper), np.uint8)
-    seen[at] = 1
-    open_squares, open_places = np.empty(len(upper), np.float32), np.empty(len(upper), np.int64)
-    open_squares[0], open_places[0] = squared(query, floats, start + at * stride + row), at
-    waiting, kept = 1, 0
+    visited = np.zeros(len(upper), np.uint8)
+    visited[at] = 1
+    open_squares, open_positions = np.empty(len(upper), np.float32), np.empty(len(upper), np.int64)
+    open_squares[0], open_positions[0] = squared(query, floats, start + at * stride + row), at
+    waiting, size = 1, 0
     if not words[start + at * stride] & DEAD:
-        kept = keep(squares, found, 0, open_squares[0], at)
+        size = keep(squares, positions, 0, open_squares[0], at)
     while waiting:
-        square, at = open_squares[0], open_places[0]
-        if kept == width and square > -squares[0]:
+        square, at = open_squares[0], open_positions[0]
+        if size == width and square > -squares[0]:
             break
         waiting -= 1
-        replace_top(open_squares, open_places, waiting, open_squares[waiting], open_places[waiting])
+        replace_top(open_squares, open_positions, waiting, open_squares[waiting], open_positions[waiting])
         links = start + at * stride
         for i in range(1, (words[links] & COUNT) + 1):
-            place = np.int64(words[links + i])
-            if seen[place]:
+            neighbour = np.int64(words[links + i])
+            if visited[neighbour]:
                 continue
-            seen[place] = 1
-            square = squared(query, floats, start + place * stride + row)
-            if kept < width or square < -squares[0]:
-                put(open_squares, open_places, waiting, square, place)
+            visited[neighbour] = 1
+            square = squared(query, floats, start + neighbour * stride + row)
+            if size < width or square < -squares[0]:
+                put(open_squares, open_positions, waiting, square, neighbour)
                 waiting += 1
-                if words[start + place * stride] & DEAD:
+                if words[start + neighbour * stride] & DEAD:
                     continue
-                kept = keep(squares, found, kept, square, place)
-    return kept
+                size = keep(squares, positions, size, square, neighbour)
+    return size
 
 
-@entry(types.void(FLOATS, types.int64, types.int64, PLACES, FLOATS, SQUARES))
-def measure(floats: Any, first: Int, stride: Int, places: Any, query: Any, squares: Any) -> None:
-    """Squared distances of the query to the rows at these places; the first row begins at ``first``."""
-    for i in range(len(places)):
-        squares[i] = squared(query, floats, first + places[i] * stride)
+@entry(types.void(FLOATS, types.int64, types.int64, POSITIONS, FLOATS, SQUARES))
+def measure(floats: Any, first: Int, stride: Int, positions: Any, query: Any, squares: Any) -> None:
+    """Squared distances of the query to the rows at these positions; the first row begins at ``first``."""
+    for i in range(len(positions)):
+        squares[i] = squared(query, floats, first + positions[i] * stride)
 
 
-@entry(types.boolean(WORDS, types.int64, types.int64, PLACES))
+@entry(types.boolean(WORDS, types.int64, types.int64, POSITIONS))
 def find_upper(words: Any, start: Int, per_level: Int, upper: Any) -> bool:
     """Fill ``upper`` with where each row's links above the lowest layer begin; false if the file is cut.
 
@@ -166,14 +166,14 @@ def find_upper(words: Any, start: Int, per_level: Int, upper: Any) -> bool:
     return bool(at == len(words))
 
 
-@entry(types.boolean(PLACES))
+@entry(types.boolean(POSITIONS))
 def each_once(labels: Any) -> bool:
     """Whether they are the numbers below their count, in any order."""
-    seen = np.zeros(len(labels), np.bool_)
+    used = np.zeros(len(labels), np.bool_)
     for label in labels:
-        if label < 0 or label >= len(labels) or seen[label]:
+        if label < 0 or label >= len(labels) or used[label]:
             return False
-        seen[label] = True
+        used[label] = True
     return True
 
 
@@ -187,19 +187,19 @@ def check_list(words: Any, links: Int, most: Int, count: Int) -> bool:
     return bool(inside)
 
 
-@entry(types.boolean(WORDS, LAYOUT, types.int64, PLACES))
+@entry(types.boolean(WORDS, LAYOUT, types.int64, POSITIONS))
 def check_links(words: Any, layout: Any, most: Int, upper: Any) -> bool:
     """Whether no link leads out of the graph, in any layer, and the walk can start on the highest."""
     start, stride, _, at, levels = layout
     count, per_level = len(upper) - 1, upper[len(upper) - 1]
-    for place in range(count):
-        if not check_list(words, start + place * stride, most, count):
+    for row in range(count):
+        if not check_list(words, start + row * stride, most, count):
             return False
-        size = np.int64(words[upper[place] - 1]) // 4
+        size = np.int64(words[upper[row] - 1]) // 4
         if size % per_level != 0:
             return False
         for level in range(size // per_level):
-            links = upper[place] + level * per_level
+            links = upper[row] + level * per_level
             if not check_list(words, links, per_level - 1, count):
                 return False
             # A link of a layer must lead to a row that has this layer.

@@ -15,10 +15,11 @@ from search.kernels.arrays import load_arrays, save_arrays
 from search.keypoints import scoring
 from search.keypoints.codec import ORB, SIFT, raw_points, unpack
 from search.keypoints.vocabulary import SAMPLE, SHIPPED, SIGNATURE, Vocabulary, shipped, train
-from search.keypoints.voting import Postings, kept, merged
+from search.keypoints.voting import Postings, merged, remapped
 from search.types import Features, Keys, Matches
 
 FORMAT = 1
+FILES = ("starts", "slots", "signatures", "marks")  # of the postings
 LARGEST = 1024  # words of a vocabulary
 ENOUGH = 300  # pictures from which a vocabulary is learned
 GROWN = 8  # times as many, and it is learned anew, up to the largest
@@ -27,7 +28,7 @@ KIND_OF = {"votes": SIFT, "votes-orb": ORB}
 
 
 class Pictures(NamedTuple):
-    """What is known of each picture, by slot: key, number of keypoints, digest of its row, whether it was removed."""
+    """Each picture by its slot: key, number of keypoints, digest of its row, whether it was removed."""
 
     keys: Keys
     counts: NDArray[np.int32]
@@ -41,9 +42,9 @@ NO_PICTURES = Pictures(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0,
 class InvertedIndex(TrainedIndex):
     """Metric ``votes`` or ``votes-orb``: 0.9 to 1 by votes, 0 for the very same keypoints (keypoints/scoring.py).
 
-    Rows are records (search/keypoints/codec.py) filled up with zeros; of each keypoint 14 bytes stay here. New
-    rows make a part of their own; parts of like size are merged. Removed pictures stay, dead, until they are half.
-    Exact as far as its vocabulary goes: one that was trained on the collection finds more than the shipped one.
+    Rows are stored keypoints (search/keypoints/codec.py) filled up with zeros; the index holds 14 bytes of each. New
+    rows make a part of their own; parts of like size are merged. Removed pictures are marked, and swept when they are
+    half. Exact for its vocabulary: one that was trained on the collection finds more than the shipped one.
     """
 
     metrics: ClassVar[frozenset[str]] = frozenset({"votes", "votes-orb"})
@@ -82,17 +83,17 @@ class InvertedIndex(TrainedIndex):
             self._sweep()
 
     def search(self, feature: Features, k: int, allowed: Keys | None = None) -> Matches:
-        found = self._measured(checked_query(self.metric, self.dimension, feature), allowed)
-        if not 0 < k < len(found):
-            return Matches.ranked(found.keys, found.distances, max(k, 0))
+        matches = self._measured(checked_query(self.metric, self.dimension, feature), allowed)
+        if not 0 < k < len(matches):
+            return Matches.ranked(matches.keys, matches.distances, max(k, 0))
         # All pictures as near as the k-th take part, so that ties are decided by key.
-        chosen = found.distances <= np.partition(found.distances, k - 1)[k - 1]
-        return Matches.ranked(found.keys[chosen], found.distances[chosen], k)
+        chosen = matches.distances <= np.partition(matches.distances, k - 1)[k - 1]
+        return Matches.ranked(matches.keys[chosen], matches.distances[chosen], k)
 
     def within(self, feature: Features, radius: float) -> Matches:
-        found = self._measured(checked_query(self.metric, self.dimension, feature), None)
-        chosen = found.distances <= radius
-        return Matches.ranked(found.keys[chosen], found.distances[chosen])
+        matches = self._measured(checked_query(self.metric, self.dimension, feature), None)
+        chosen = matches.distances <= radius
+        return Matches.ranked(matches.keys[chosen], matches.distances[chosen])
 
     def outgrown(self, count: int) -> bool:
         """Whether an index of so many pictures should begin anew with a vocabulary learned from them."""
@@ -129,19 +130,19 @@ class InvertedIndex(TrainedIndex):
         head = np.array([FORMAT, self.dimension, self._learned_from], np.int64)
         save_arrays(folder, {"head": head, "centres": words.centres, "weights": words.weights})
         save_arrays(folder, self._pictures._asdict())
-        save_arrays(folder, self._whole()._asdict())
+        save_arrays(folder, dict(zip(FILES, self._merged_parts(), strict=True)))
 
     @classmethod
     def load(cls, folder: Path, metric: str, dimension: int) -> Self:
-        names = ("head", "centres", "weights", *Pictures._fields, *Postings._fields)
+        names = ("head", "centres", "weights", *Pictures._fields, *FILES)
         head, centres, weights, *arrays = load_arrays(folder, names)
-        pictures, whole = Pictures(*arrays[:4]), Postings(*arrays[4:])
-        if head[:2].tolist() != [FORMAT, dimension] or not fit(centres, weights, pictures, whole):
+        pictures, postings = Pictures(*arrays[:4]), Postings(*arrays[4:])
+        if head[:2].tolist() != [FORMAT, dimension] or not fit(centres, weights, pictures, postings):
             raise SnapshotDamaged("index_format")
         index = cls(metric, dimension)
         index._own, index._learned_from = Vocabulary(np.array(centres), np.array(weights)), int(head[2])
         index._slots = dict(zip(pictures.keys.tolist(), range(len(pictures.keys)), strict=True))
-        index._pictures, index._parts = pictures, [whole]
+        index._pictures, index._parts = pictures, [postings]
         return index
 
     def __len__(self) -> int:
@@ -167,7 +168,7 @@ class InvertedIndex(TrainedIndex):
         distances = scoring.distances(query, given[slots], pictures.counts[slots], pictures.digests[slots])
         return Matches(pictures.keys[slots], distances)
 
-    def _whole(self) -> Postings:
+    def _merged_parts(self) -> Postings:
         """All postings in one part."""
         nothing = self._posted(np.empty((0, self.dimension), np.uint8), 0)
         while len(self._parts) > 1:
@@ -176,17 +177,17 @@ class InvertedIndex(TrainedIndex):
 
     def _sweep(self) -> None:
         """Leave the dead out, and give the living new slots in the order of their keys."""
-        pictures, whole = self._pictures, self._whole()
+        pictures, postings = self._pictures, self._merged_parts()
         alive = np.flatnonzero(~pictures.dead)
         alive = alive[np.argsort(pictures.keys[alive], kind="stable")]
         moved = np.full(len(pictures.keys), -1, np.int32)
         moved[alive] = np.arange(len(alive))
-        self._pictures, self._parts = chosen(pictures, alive), [kept(whole, moved)]
+        self._pictures, self._parts = chosen(pictures, alive), [remapped(postings, moved)]
         self._slots = dict(zip(self._pictures.keys.tolist(), range(len(alive)), strict=True))
 
 
-def joined(one: Pictures, other: Pictures) -> Pictures:
-    pairs: list[Any] = list(zip(one, other, strict=True))
+def joined(first: Pictures, second: Pictures) -> Pictures:
+    pairs: list[Any] = list(zip(first, second, strict=True))
     return Pictures(*map(np.concatenate, pairs))
 
 
@@ -194,19 +195,19 @@ def chosen(pictures: Pictures, slots: NDArray[np.int64]) -> Pictures:
     return Pictures(pictures.keys[slots], pictures.counts[slots], pictures.digests[slots], pictures.dead[slots])
 
 
-def fit(centres: NDArray[Any], weights: NDArray[Any], pictures: Pictures, whole: Postings) -> bool:
+def fit(centres: NDArray[Any], weights: NDArray[Any], pictures: Pictures, postings: Postings) -> bool:
     """Whether loaded arrays go with each other."""
-    points = len(whole.slots)
+    points = len(postings.slots)
     return bool(
         centres.ndim == 2
         and centres.dtype == weights.dtype == np.float32
-        and len(weights) == len(centres) == len(whole.starts) - 1
+        and len(weights) == len(centres) == len(postings.starts) - 1
         and len({len(column) for column in pictures}) == 1
         and len(np.unique(pictures.keys)) == len(pictures.keys)
-        and pictures.counts.sum() == points == len(whole.signatures) == len(whole.marks)
+        and pictures.counts.sum() == points == len(postings.signatures) == len(postings.poses)
         and centres.shape[1] == SIGNATURE
-        and whole.starts[0] == 0
-        and whole.starts[-1] == points
-        and (np.diff(whole.starts) >= 0).all()
-        and (points == 0 or 0 <= whole.slots.min() <= whole.slots.max() < len(pictures.keys))
+        and postings.starts[0] == 0
+        and postings.starts[-1] == points
+        and (np.diff(postings.starts) >= 0).all()
+        and (points == 0 or 0 <= postings.slots.min() <= postings.slots.max() < len(pictures.keys))
     )

@@ -17,10 +17,13 @@ from search.indexes.mih.tables import BASE, SPARE, WIDTH, Rows, Tables, cut, wit
 from search.kernels.arrays import load_arrays, save_arrays
 from search.types import Features, Keys, Matches
 
-EVERY = np.empty(0, np.int64)
+ALL_KEYS = np.empty(0, np.int64)
 RECENT = 4096
 # To look one key up takes as long as to scan so many rows.
 LOOKUP = 64
+# Names of the saved arrays, in the order of ``Tables``, and of the rows that are not in the tables yet.
+FILES = ("keys", "rows", "dead", "parts", "starts", "ids", "beside")
+NEW_FILES = ("new_keys", "new_rows")
 
 
 class MIHIndex(Index):
@@ -35,8 +38,8 @@ class MIHIndex(Index):
 
     def __init__(self, metric: str, dimension: int) -> None:
         super().__init__(metric, dimension)
-        self._recent = recent(EVERY, np.empty((0, dimension), np.uint64))
-        self._hold(without_rows(cut(0, dimension), dimension))
+        self._recent = recent(ALL_KEYS, np.empty((0, dimension), np.uint64))
+        self._take_over(without_rows(cut(0, dimension), dimension))
 
     def add(self, keys: Keys, features: Features) -> None:
         keys, features = last_of_each(keys, checked_rows(self.metric, self.dimension, features))
@@ -44,35 +47,35 @@ class MIHIndex(Index):
             return
         self.remove(keys)
         order = np.argsort(keys)
-        places = np.searchsorted(self._recent.keys, keys[order])
+        positions = np.searchsorted(self._recent.keys, keys[order])
         self._recent = recent(
-            np.insert(self._recent.keys, places, keys[order]),
-            np.insert(self._recent.rows, places, features[order], axis=0),
+            np.insert(self._recent.keys, positions, keys[order]),
+            np.insert(self._recent.rows, positions, features[order], axis=0),
         )
         if len(self._recent.keys) > max(RECENT, len(self._tables.keys) // 32):
             self._merge()
 
     def remove(self, keys: Keys) -> None:
         keys = np.unique(np.asarray(keys, np.int64))
-        held = self._order[found_at(self._sorted, keys)]
+        held = self._order[positions_of(self._sorted, keys)]
         self._alive -= int(np.count_nonzero(self._tables.dead[held] == 0))
         self._tables.dead[held] = 1
-        places = found_at(self._recent.keys, keys)
-        if len(places):
-            kept = np.ones(len(self._recent.keys), np.bool_)
-            kept[places] = False
-            self._recent = recent(self._recent.keys[kept], self._recent.rows[kept])
+        positions = positions_of(self._recent.keys, keys)
+        if len(positions):
+            stays = np.ones(len(self._recent.keys), np.bool_)
+            stays[positions] = False
+            self._recent = recent(self._recent.keys[stays], self._recent.rows[stays])
         if 3 * self._alive < 2 * len(self._tables.keys):
             self._merge()
 
     def search(self, feature: Features, k: int, allowed: Keys | None = None) -> Matches:
         query = checked_query(self.metric, self.dimension, feature)
-        few = EVERY if allowed is None else np.ascontiguousarray(allowed, np.int64)
+        few = ALL_KEYS if allowed is None else np.ascontiguousarray(allowed, np.int64)
         k = min(k, len(self) if allowed is None else len(few), len(self))
         if k <= 0:
             return Matches.none()
         if 0 < len(few) * LOOKUP < len(self):
-            keys, rows = self._those(few)
+            keys, rows = self._rows_of(few)
             return Matches.ranked(keys, METRICS[self.metric].distances(query, rows), k)
         return Matches(*nearest(*self._tables, *self._recent, query, k, few))
 
@@ -81,37 +84,37 @@ class MIHIndex(Index):
         if not radius >= 0:
             return Matches.none()
         most = int(min(radius, 64 * self.dimension))
-        return Matches(*within(*self._tables, *self._recent, query, most, EVERY))
+        return Matches(*within(*self._tables, *self._recent, query, most, ALL_KEYS))
 
     def keys(self) -> Keys:
         return np.sort(np.concatenate((self._tables.keys[self._tables.dead == 0], self._recent.keys)))
 
     def save(self, folder: Path) -> None:
-        arrays = {"new_keys": self._recent.keys, "new_rows": self._recent.rows}
-        save_arrays(folder, self._tables._asdict() | arrays)
+        save_arrays(folder, dict(zip(FILES, self._tables, strict=True)))
+        save_arrays(folder, dict(zip(NEW_FILES, (self._recent.keys, self._recent.rows), strict=True)))
 
     @classmethod
     def load(cls, folder: Path, metric: str, dimension: int) -> Self:
-        *parts, new_keys, new_rows = load_arrays(folder, (*Tables._fields, "new_keys", "new_rows"))
+        *parts, new_keys, new_rows = load_arrays(folder, (*FILES, *NEW_FILES))
         tables, index = Tables(*parts), cls(metric, dimension)
         if not fits(tables, dimension) or new_rows.shape != (len(new_keys), dimension):
             raise SnapshotDamaged("index_format")
-        index._hold(tables)
+        index._take_over(tables)
         index._recent = recent(new_keys, new_rows)
         return index
 
     def __len__(self) -> int:
         return self._alive + len(self._recent.keys)
 
-    def _hold(self, tables: Tables) -> None:
-        """Take up tables, with no rows beside them."""
+    def _take_over(self, tables: Tables) -> None:
+        """Use these tables, with no rows outside of them."""
         self._tables = tables
         alive = np.flatnonzero(tables.dead == 0)
         # A stable sort is quick where keys came in order.
         self._order = alive[np.argsort(tables.keys[alive], kind="stable")].astype(np.int32)
         self._sorted = tables.keys[self._order]
         self._alive = len(alive)
-        self._recent = recent(EVERY, np.empty((0, self.dimension), np.uint64))
+        self._recent = recent(ALL_KEYS, np.empty((0, self.dimension), np.uint64))
 
     def _merge(self) -> None:
         """Bring all rows into the tables; these are made anew where many died or another cut fits better."""
@@ -121,14 +124,14 @@ class MIHIndex(Index):
             alive = tables.dead == 0
             new = recent(np.concatenate((tables.keys[alive], new.keys)), np.concatenate((tables.rows[alive], new.rows)))
             tables = without_rows(parts, self.dimension)
-        self._hold(with_rows(tables, new.keys, new.rows))
+        self._take_over(with_rows(tables, new.keys, new.rows))
 
-    def _those(self, few: Keys) -> tuple[Keys, Features]:
-        """What is here of some keys."""
-        held, places = self._order[found_at(self._sorted, few)], found_at(self._recent.keys, few)
+    def _rows_of(self, few: Keys) -> tuple[Keys, Features]:
+        """The keys that are in the index, and their rows."""
+        held, positions = self._order[positions_of(self._sorted, few)], positions_of(self._recent.keys, few)
         held = held[self._tables.dead[held] == 0]
-        keys = np.concatenate((self._tables.keys[held], self._recent.keys[places]))
-        return keys, np.concatenate((self._tables.rows[held], self._recent.rows[places]))
+        keys = np.concatenate((self._tables.keys[held], self._recent.keys[positions]))
+        return keys, np.concatenate((self._tables.rows[held], self._recent.rows[positions]))
 
 
 def recent(keys: Keys, rows: Features) -> Rows:
@@ -136,12 +139,12 @@ def recent(keys: Keys, rows: Features) -> Rows:
     return Rows(np.ascontiguousarray(keys), np.ascontiguousarray(rows, np.uint64), np.zeros(len(keys), np.uint8))
 
 
-def found_at(ascending: Keys, keys: Keys) -> NDArray[np.int64]:
+def positions_of(ascending: Keys, keys: Keys) -> NDArray[np.int64]:
     """Where in an ascending array those of the keys are that are there."""
-    places = np.searchsorted(ascending, keys)
+    positions = np.searchsorted(ascending, keys)
     # A key beyond the last is compared with the first, which it is not.
-    places[places == len(ascending)] = 0
-    return places[ascending[places] == keys] if len(ascending) else places[:0]
+    positions[positions == len(ascending)] = 0
+    return positions[ascending[positions] == keys] if len(ascending) else positions[:0]
 
 
 def fits(tables: Tables, dimension: int) -> bool:
@@ -158,6 +161,6 @@ def fits(tables: Tables, dimension: int) -> bool:
         and tables.rows.shape == (count, dimension)
         and tables.dead.shape == (count,)
         and tables.ids.shape == (len(parts), count)
-        and len(tables.beside) == len(parts) * count + SPARE
+        and len(tables.next_parts) == len(parts) * count + SPARE
         and len(tables.starts) == parts[-1, BASE] + (1 << int(parts[-1, WIDTH])) + 1
     )

@@ -17,7 +17,7 @@ Found: TypeAlias = tuple[Any, Any, Int]
 
 
 @compiled
-def kept(keys: Any, distances: Any, size: Int, key: Int, distance: Int) -> tuple[Any, Any, Int]:
+def appended(keys: Any, distances: Any, size: Int, key: Int, distance: Int) -> tuple[Any, Any, Int]:
     """The two lists with one more entry."""
     if size == len(keys):
         keys, distances = longer(keys, 2 * size), longer(distances, 2 * size)
@@ -35,12 +35,12 @@ def by_scan(some: Rows, query: Any, radius: Int, allowed: Any, keys: Any, distan
         apart = apart[: min(CHUNK, len(some.rows) - start)]
         if measure(some.rows[start : start + CHUNK], query, apart) > radius:
             continue
-        for place in range(len(apart)):
-            row = start + place
-            if apart[place] > radius or some.dead[row]:
+        for i in range(len(apart)):
+            row = start + i
+            if apart[i] > radius or some.dead[row]:
                 continue
             if len(allowed) == 0 or among(allowed, some.keys[row]):
-                keys, distances, size = kept(keys, distances, size, some.keys[row], apart[place])
+                keys, distances, size = appended(keys, distances, size, some.keys[row], apart[i])
     return keys, distances, size
 
 
@@ -54,12 +54,12 @@ def nearest_by_scan(some: Rows, query: Any, allowed: Any, keys: Any, distances: 
         apart = apart[: min(CHUNK, len(some.rows) - start)]
         if measure(some.rows[start : start + CHUNK], query, apart) > limit:
             continue
-        for place in range(len(apart)):
-            row = start + place
-            if apart[place] > limit or some.dead[row]:
+        for i in range(len(apart)):
+            row = start + i
+            if apart[i] > limit or some.dead[row]:
                 continue
             if len(allowed) == 0 or among(allowed, some.keys[row]):
-                size = offer(distances, keys, size, apart[place], some.keys[row])
+                size = offer(distances, keys, size, apart[i], some.keys[row])
                 if size == len(keys):
                     limit = np.int64(distances[0])
     return size

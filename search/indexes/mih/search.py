@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from search.indexes.mih.scan import CHUNK, Found, by_scan, kept, nearest_by_scan
+from search.indexes.mih.scan import CHUNK, Found, appended, by_scan, nearest_by_scan
 from search.indexes.mih.tables import BASE, FIRST, ROWS, TABLES, WIDTH, Rows, Tables, part
 from search.kernels.compiled import KEYS, PACKED_ROW, Int, compiled, entry, popcount, prefetch, types
 from search.kernels.growth import longer
@@ -29,10 +29,10 @@ FOUND = types.Tuple([KEYS, types.Array(types.float64, 1, "C")])
 @compiled
 def values_within(width: Int, most: Int) -> Int:
     """How many values of ``width`` bits differ from one in at most ``most``."""
-    total = here = 1
+    total = exactly = 1
     for bits in range(min(most, width)):
-        here = here * (width - bits) // (bits + 1)
-        total += here
+        exactly = exactly * (width - bits) // (bits + 1)
+        total += exactly
     return total
 
 
@@ -95,71 +95,71 @@ def next_mask(mask: Int) -> Int:
 def probes(tables: Tables, query: Any, radius: Int) -> Any:
     """Per part and per value that is near enough to the query's: spare bits, and where its rows start and end."""
     parts, starts, count = tables.parts, tables.starts, len(tables.parts)
-    asked = query.reshape((1, len(query)))
-    found, size = np.empty((probe_count(parts, radius), 4), np.int64), 0
+    rows_of_query = query.reshape((1, len(query)))
+    result, size = np.empty((probe_count(parts, radius), 4), np.int64), 0
     for table in range(min(count, radius + 1)):
         width, base, most = parts[table, WIDTH], parts[table, BASE], (radius - table) // count
         own, slack = (
-            part(asked, 0, parts[table, FIRST], width),
+            part(rows_of_query, 0, parts[table, FIRST], width),
             most + (radius - (table + 1) % count) // count + 1,
         )
         for bits in range(min(most, width) + 1):
             mask = (1 << bits) - 1
             while mask >> width == 0:
-                found[size, 0], found[size, 1], found[size, 2] = table, slack - bits, base + (own ^ mask)
-                prefetch(starts, found[size, 2])
+                result[size, 0], result[size, 1], result[size, 2] = table, slack - bits, base + (own ^ mask)
+                prefetch(starts, result[size, 2])
                 size += 1
                 if mask == 0:
                     break
                 mask = next_mask(mask)
-    beside, rows = tables.beside, len(tables.keys)
-    for place in range(size):
-        value, offset = np.uint64(found[place, 2]), found[place, 0] * rows
-        found[place, 2] = offset + starts[value]
-        found[place, 3] = offset + starts[value + np.uint64(1)]
-        prefetch(beside, found[place, 2])
-        prefetch(beside, found[place, 2] + LANES - 1)
-    return found[:size]
+    next_parts, rows = tables.next_parts, len(tables.keys)
+    for i in range(size):
+        value, offset = np.uint64(result[i, 2]), result[i, 0] * rows
+        result[i, 2] = offset + starts[value]
+        result[i, 3] = offset + starts[value + np.uint64(1)]
+        prefetch(next_parts, result[i, 2])
+        prefetch(next_parts, result[i, 2] + LANES - 1)
+    return result[:size]
 
 
 @compiled
-def some_near(beside: Any, start: Int, other: Int, spare: Int) -> bool:
+def some_near(next_parts: Any, start: Int, other: Int, spare: Int) -> bool:
     """Whether one of ``LANES`` values is near enough; a slice, as its length is not known when compiled."""
-    some, bits, nearest = beside[start : start + LANES], np.uint64(other), np.int64(64)
-    for place in range(len(some)):
-        nearest = min(nearest, popcount(np.uint64(some[place]) ^ bits))
+    some, bits, nearest = next_parts[start : start + LANES], np.uint64(other), np.int64(64)
+    for i in range(len(some)):
+        nearest = min(nearest, popcount(np.uint64(some[i]) ^ bits))
     return bool(nearest <= spare)
 
 
 @compiled
 def candidates(tables: Tables, query: Any, radius: Int) -> Any:
     """Where in all tables the rows stand that may be within the radius."""
-    parts, beside, ids, asked = tables.parts, tables.beside, tables.ids, query.reshape((1, len(query)))
-    found, size, others = np.empty(256, np.int64), 0, np.empty(len(parts), np.uint16)
+    parts, next_parts, ids, rows_of_query = tables.parts, tables.next_parts, tables.ids, query.reshape((1, len(query)))
+    result, size, others = np.empty(256, np.int64), 0, np.empty(len(parts), np.uint16)
     for table in range(len(parts)):
-        others[table - 1] = part(asked, 0, parts[table, FIRST], parts[table, WIDTH])
+        others[table - 1] = part(rows_of_query, 0, parts[table, FIRST], parts[table, WIDTH])
     around = probes(tables, query, radius)
     for probe in range(len(around)):
         spare, start, stop = around[probe, 1], around[probe, 2], around[probe, 3]
         other = others[around[probe, 0]]
         for begin in range(start, stop, LANES):
-            if not some_near(beside, begin, other, spare):
+            if not some_near(next_parts, begin, other, spare):
                 continue
-            if size + LANES > len(found):
-                found = longer(found, 2 * len(found))
-            for place in range(begin, min(begin + LANES, stop)):
-                if popcount(np.uint64(beside[place] ^ other)) <= spare:
-                    prefetch(ids, place)
-                    found[size] = place
+            if size + LANES > len(result):
+                result = longer(result, 2 * len(result))
+            for position in range(begin, min(begin + LANES, stop)):
+                if popcount(np.uint64(next_parts[position] ^ other)) <= spare:
+                    prefetch(ids, position)
+                    result[size] = position
                     size += 1
-    return found[:size]
+    return result[:size]
 
 
 @compiled
 def from_tables(tables: Tables, query: Any, radius: Int, allowed: Any, keys: Any, distances: Any) -> Found:
     """Keys and distances of the rows within the radius, and how many; -1 if there are too many candidates."""
-    places, size, count = candidates(tables, query, radius), 0, len(tables.keys)
-    if 4 * len(places) > count + CHUNK:
+    positions, size, count = candidates(tables, query, radius), 0, len(tables.keys)
+    if 4 * len(positions) > count + CHUNK:
         return keys, distances, -1
     # Arrays are taken out of the tables once: each time, their references are counted.
     ids, rows, row_keys, dead, parts = (
@@ -169,15 +169,15 @@ def from_tables(tables: Tables, query: Any, radius: Int, allowed: Any, keys: Any
         tables.dead,
         tables.parts,
     )
-    for place in places:
-        prefetch(rows, len(query) * ids[place])
-    for place in places:
-        row = ids[place]
+    for position in positions:
+        prefetch(rows, len(query) * ids[position])
+    for position in positions:
+        row = ids[position]
         distance = differing(rows, row, query)
-        if distance > radius or dead[row] or found_before(parts, rows, row, query, radius, place // count):
+        if distance > radius or dead[row] or found_before(parts, rows, row, query, radius, position // count):
             continue
         if len(allowed) == 0 or among(allowed, row_keys[row]):
-            keys, distances, size = kept(keys, distances, size, row_keys[row], distance)
+            keys, distances, size = appended(keys, distances, size, row_keys[row], distance)
     return keys, distances, size
 
 
@@ -188,8 +188,8 @@ def all_within(tables: Tables, recent: Rows, query: Any, radius: Int, allowed: A
     if price(tables, radius) < 1:
         keys, distances, size = from_tables(tables, query, radius, allowed, keys, distances)
     if size < 0:
-        whole = Rows(tables.keys, tables.rows, tables.dead)
-        keys, distances, size = by_scan(whole, query, radius, allowed, keys, distances, 0)
+        merged = Rows(tables.keys, tables.rows, tables.dead)
+        keys, distances, size = by_scan(merged, query, radius, allowed, keys, distances, 0)
     return by_scan(recent, query, radius, allowed, keys, distances, size)
 
 
@@ -205,7 +205,7 @@ def within(
     parts: Any,
     starts: Any,
     ids: Any,
-    beside: Any,
+    next_parts: Any,
     new_keys: Any,
     new_rows: Any,
     new_dead: Any,
@@ -214,10 +214,10 @@ def within(
     allowed: Any,
 ) -> tuple[Any, Any]:
     """Keys and distances of all rows within the radius, nearest first; of those allowed, if any are named."""
-    tables, recent = Tables(keys, rows, dead, parts, starts, ids, beside), Rows(new_keys, new_rows, new_dead)
-    found, distances, size = all_within(tables, recent, query, radius, allowed)
-    rank(distances, found, size)
-    return found[:size], distances[:size]
+    tables, recent = Tables(keys, rows, dead, parts, starts, ids, next_parts), Rows(new_keys, new_rows, new_dead)
+    matched, distances, size = all_within(tables, recent, query, radius, allowed)
+    rank(distances, matched, size)
+    return matched[:size], distances[:size]
 
 
 @entry(ASK)
@@ -228,7 +228,7 @@ def nearest(
     parts: Any,
     starts: Any,
     ids: Any,
-    beside: Any,
+    next_parts: Any,
     new_keys: Any,
     new_rows: Any,
     new_dead: Any,
@@ -237,16 +237,16 @@ def nearest(
     allowed: Any,
 ) -> tuple[Any, Any]:
     """Keys and distances of the ``k`` nearest rows, nearest first: by growing radius, or a scan at last."""
-    tables, recent = Tables(keys, rows, dead, parts, starts, ids, beside), Rows(new_keys, new_rows, new_dead)
+    tables, recent = Tables(keys, rows, dead, parts, starts, ids, next_parts), Rows(new_keys, new_rows, new_dead)
     radius = len(parts) - 1
     while price(tables, radius) < WORTH_A_TRY:
-        found, distances, size = all_within(tables, recent, query, radius, allowed)
+        matched, distances, size = all_within(tables, recent, query, radius, allowed)
         if size >= k:
-            rank(distances, found, size)
-            return found[:k], distances[:k]
+            rank(distances, matched, size)
+            return matched[:k], distances[:k]
         radius += len(parts)
-    found, distances = np.empty(k, np.int64), np.empty(k, np.float64)
-    size = nearest_by_scan(Rows(keys, rows, dead), query, allowed, found, distances, 0)
-    size = nearest_by_scan(recent, query, allowed, found, distances, size)
-    rank(distances, found, size)
-    return found[:size], distances[:size]
+    matched, distances = np.empty(k, np.int64), np.empty(k, np.float64)
+    size = nearest_by_scan(Rows(keys, rows, dead), query, allowed, matched, distances, 0)
+    size = nearest_by_scan(recent, query, allowed, matched, distances, size)
+    rank(distances, matched, size)
+    return matched[:size], distances[:size]

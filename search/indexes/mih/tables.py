@@ -1,7 +1,7 @@
 """The tables of multi-index hashing, and the compiled kernel that makes and merges them.
 
 Hashes are cut into parts of at most 16 bits. Per part, all rows are sorted by its value: the rows of value ``v`` in
-table ``t`` are ``ids[t, starts[base + v]:starts[base + v + 1]]``. ``beside`` holds, in the same order, each row's
+table ``t`` are ``ids[t, starts[base + v]:starts[base + v + 1]]``. ``next_parts`` holds, in the same order, each row's
 next part (the first after the last), so that most candidates are ruled out without a look at the row.
 """
 
@@ -41,16 +41,16 @@ class Tables(NamedTuple):
     parts: NDArray[np.int64]
     starts: NDArray[np.int32]
     ids: NDArray[np.int32]
-    beside: NDArray[np.uint16]
+    next_parts: NDArray[np.uint16]
 
 
 FLAGS = types.Array(types.uint8, 1, "C")
 PARTS = types.Array(types.int64, 2, "C")
 STARTS = types.Array(types.int32, 1, "C")
 IDS = types.Array(types.int32, 2, "C")
-BESIDE = types.Array(types.uint16, 1, "C")
+NEXT_PARTS = types.Array(types.uint16, 1, "C")
 ROWS = types.NamedTuple((KEYS, PACKED_ROWS, FLAGS), Rows)
-TABLES = types.NamedTuple((KEYS, PACKED_ROWS, FLAGS, PARTS, STARTS, IDS, BESIDE), Tables)
+TABLES = types.NamedTuple((KEYS, PACKED_ROWS, FLAGS, PARTS, STARTS, IDS, NEXT_PARTS), Tables)
 
 
 @compiled
@@ -85,23 +85,23 @@ def sort_rows(parts: Any, table: Int, rows: Any, counts: Any, order: Any) -> Non
 @compiled
 def merge_table(tables: Tables, new: Tables, table: Int, counts: Any, order: Any) -> None:
     """Write one table of ``new``: value by value what was there, then the rows sorted in ``order``."""
-    starts, ids, beside, rows = (
+    starts, ids, next_parts, rows = (
         tables.starts,
         tables.ids[table],
-        tables.beside[table * tables.ids.shape[1] :],
+        tables.next_parts[table * tables.ids.shape[1] :],
         new.rows,
     )
-    ids_out, beside_out = new.ids[table], new.beside[table * len(rows) :]
+    ids_out, next_parts_out = new.ids[table], new.next_parts[table * len(rows) :]
     base, then, end = tables.parts[table, BASE], (table + 1) % len(tables.parts), 0
     first, width = tables.parts[then, FIRST], tables.parts[then, WIDTH]
     for value in range(1 << tables.parts[table, WIDTH]):
         new.starts[base + value] = end
-        for place in range(starts[base + value], starts[base + value + 1]):
-            ids_out[end], beside_out[end] = ids[place], beside[place]
+        for i in range(starts[base + value], starts[base + value + 1]):
+            ids_out[end], next_parts_out[end] = ids[i], next_parts[i]
             end += 1
-        for place in range(counts[value], counts[value + 1]):
-            row = len(ids) + order[place]
-            ids_out[end], beside_out[end] = row, part(rows, row, first, width)
+        for i in range(counts[value], counts[value + 1]):
+            row = len(ids) + order[i]
+            ids_out[end], next_parts_out[end] = row, part(rows, row, first, width)
             end += 1
     new.starts[base + (1 << tables.parts[table, WIDTH])] = end
 
@@ -137,7 +137,7 @@ def without_rows(parts: NDArray[np.int64], dimension: int) -> Tables:
         parts=parts,
         starts=np.zeros(size, np.int32),
         ids=np.empty((len(parts), 0), np.int32),
-        beside=np.zeros(SPARE, np.uint16),
+        next_parts=np.zeros(SPARE, np.uint16),
     )
 
 
@@ -151,7 +151,7 @@ def with_rows(tables: Tables, keys: NDArray[np.int64], rows: Features) -> Tables
         parts=tables.parts,
         starts=np.empty_like(tables.starts),
         ids=np.empty((len(tables.parts), count), np.int32),
-        beside=np.empty(len(tables.parts) * count + SPARE, np.uint16),
+        next_parts=np.empty(len(tables.parts) * count + SPARE, np.uint16),
     )
     merge_into(tables, new)
     return new

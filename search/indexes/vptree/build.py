@@ -38,7 +38,7 @@ from search.kernels.compiled import Int, compiled
 
 
 @compiled
-def gather(tree: Tree, top: Int, words: Any, keys: Any, places: Any) -> Int:
+def gather(tree: Tree, top: Int, words: Any, keys: Any, positions: Any) -> Int:
     """Copy all rows under a node out, with their table positions, and free everything under it."""
     stack = np.empty(2 * MAX_DEPTH, np.int64)
     stack[0], depth, rows = top, 1, 0
@@ -49,7 +49,7 @@ def gather(tree: Tree, top: Int, words: Any, keys: Any, places: Any) -> Int:
             stack[depth], stack[depth + 1] = tree.nodes[node, LEFT], tree.nodes[node, RIGHT]
             depth += 2
         else:
-            rows = empty_leaf(tree, node, words, keys, places, rows)
+            rows = empty_leaf(tree, node, words, keys, positions, rows)
         if node != top:
             tree.upkeep[node, PARENT] = tree.head[FREE_NODE]
             tree.head[FREE_NODE] = node
@@ -57,14 +57,14 @@ def gather(tree: Tree, top: Int, words: Any, keys: Any, places: Any) -> Int:
 
 
 @compiled
-def empty_leaf(tree: Tree, leaf: Int, words: Any, keys: Any, places: Any, rows: Int) -> Int:
+def empty_leaf(tree: Tree, leaf: Int, words: Any, keys: Any, positions: Any, rows: Int) -> Int:
     block = tree.nodes[leaf, RIGHT]
     while block >= 0:
         for row in range(tree.blocks[block, COUNT]):
             for word in range(words.shape[1]):
                 words[rows, word] = tree.words[block, word, row]
             keys[rows] = tree.keys[block * BLOCK + row]
-            places[rows] = find(tree, keys[rows])
+            positions[rows] = find(tree, keys[rows])
             rows += 1
         following = tree.blocks[block, NEXT]
         tree.blocks[block, NEXT], tree.blocks[block, COUNT] = tree.head[FREE_BLOCK], 0
@@ -121,7 +121,7 @@ def choose_cut(apart: Any) -> Int:
 
 
 @compiled
-def partition(words: Any, keys: Any, places: Any, apart: Any, cut: Int) -> Int:
+def partition(words: Any, keys: Any, positions: Any, apart: Any, cut: Int) -> Int:
     """Bring rows at distance <= cut to the front; return how many."""
     front, back = 0, len(keys) - 1
     while front <= back:
@@ -131,19 +131,19 @@ def partition(words: Any, keys: Any, places: Any, apart: Any, cut: Int) -> Int:
         for word in range(words.shape[1]):
             words[front, word], words[back, word] = words[back, word], words[front, word]
         keys[front], keys[back] = keys[back], keys[front]
-        places[front], places[back] = places[back], places[front]
+        positions[front], positions[back] = positions[back], positions[front]
         apart[front], apart[back] = apart[back], apart[front]
         back -= 1
     return front
 
 
 @compiled
-def fill_leaf(tree: Tree, leaf: Int, words: Any, keys: Any, places: Any) -> Tree:
+def fill_leaf(tree: Tree, leaf: Int, words: Any, keys: Any, positions: Any) -> Tree:
     """Make a node a leaf of these rows; one that could not be split waits until it has doubled."""
     tree.nodes[leaf, LEFT], tree.nodes[leaf, RIGHT], tree.nodes[leaf, SIZE] = NONE, NONE, len(keys)
     tree.upkeep[leaf, CHANGES], tree.upkeep[leaf, PEAK] = 0, LEAF if len(keys) <= LEAF else 2 * len(keys)
     for row in range(len(keys)):
-        tree = put(tree, leaf, keys[row], words, row, places[row])
+        tree = put(tree, leaf, keys[row], words, row, positions[row])
     return tree
 
 
@@ -164,8 +164,8 @@ def rebuild(tree: Tree, top: Int) -> Tree:
     """Build the part of the tree under a node anew, from the top down."""
     rows = tree.head[ROWS] if top == 0 else np.int64(tree.nodes[top, SIZE])
     words, keys = np.empty((rows, tree.vantage.shape[1]), np.uint64), np.empty(rows, np.int64)
-    places, apart = np.empty(rows, np.int32), np.empty(rows, np.int32)
-    gather(tree, top, words, keys, places)
+    positions, apart = np.empty(rows, np.int32), np.empty(rows, np.int32)
+    gather(tree, top, words, keys, positions)
     if top == 0:
         tree.head[BLOCKS], tree.head[NODES] = 0, 1
         tree.head[FREE_BLOCK] = tree.head[FREE_NODE] = NONE
@@ -177,9 +177,9 @@ def rebuild(tree: Tree, top: Int) -> Tree:
         if stop - start > LEAF and depth < MAX_DEPTH:
             cut = choose(tree, node, words, apart, start, stop)
         if cut == NONE:
-            tree = fill_leaf(tree, node, words[part], keys[part], places[part])
+            tree = fill_leaf(tree, node, words[part], keys[part], positions[part])
             continue
-        middle += partition(words[part], keys[part], places[part], apart[part], cut)
+        middle += partition(words[part], keys[part], positions[part], apart[part], cut)
         tree = fork(tree, node, cut, apart[start:middle], apart[middle:stop])
         waiting.append((np.int64(tree.nodes[node, RIGHT]), middle, stop, depth + 1))
         waiting.append((np.int64(tree.nodes[node, LEFT]), start, middle, depth + 1))

@@ -26,12 +26,12 @@ from search.kernels.growth import longer
 
 @compiled
 def find(tree: Tree, key: Int) -> Int:
-    """Table position of a key, or of the free place where it belongs (linear probing, splitmix64)."""
+    """Table position of a key, or of the free position where it belongs (linear probing, splitmix64)."""
     mask = np.uint64(len(tree.table) - 1)
-    place = home(key, mask)
-    while tree.table[place] >= 0 and tree.keys[tree.table[place]] != key:
-        place = (place + 1) & np.int64(mask)
-    return place
+    position = home(key, mask)
+    while tree.table[position] >= 0 and tree.keys[tree.table[position]] != key:
+        position = (position + 1) & np.int64(mask)
+    return position
 
 
 @compiled
@@ -43,10 +43,10 @@ def home(key: Int, mask: Any) -> Int:
 
 
 @compiled
-def forget(tree: Tree, place: Int) -> None:
+def forget(tree: Tree, position: Int) -> None:
     """Empty a table position and move back what was pushed past it."""
     mask = len(tree.table) - 1
-    hole, look = place, (place + 1) & mask
+    hole, look = position, (position + 1) & mask
     while tree.table[look] >= 0:
         wanted = home(tree.keys[tree.table[look]], np.uint64(mask))
         if (look - wanted) & mask >= (look - hole) & mask:
@@ -114,7 +114,7 @@ def take_node(tree: Tree, parent: Int) -> Int:
 
 
 @compiled
-def put(tree: Tree, leaf: Int, key: Int, words: Any, row: Int, place: Int) -> Tree:
+def put(tree: Tree, leaf: Int, key: Int, words: Any, row: Int, position: Int) -> Tree:
     """Write ``words[row]`` into a leaf's first block, or a new one, and lead the table there."""
     block = tree.nodes[leaf, RIGHT]
     if block < 0 or tree.blocks[block, COUNT] == BLOCK:
@@ -126,5 +126,5 @@ def put(tree: Tree, leaf: Int, key: Int, words: Any, row: Int, place: Int) -> Tr
     tree.keys[slot] = key
     for word in range(words.shape[1]):
         tree.words[block, word, place_in_block] = words[row, word]
-    tree.table[place] = slot
+    tree.table[position] = slot
     return tree

@@ -129,45 +129,45 @@ def leaves_within(tree: Tree, top: Int, query: Any, radius: Int) -> tuple[Any, b
     """Leaves under a node that may hold a row within the radius; False if a scan of everything is quicker."""
     nodes, vantage, blocks = tree.nodes, tree.vantage, tree.blocks
     level, count, depth = np.full(1, top, np.int32), 1, 0
-    leaves, found, settled = np.empty(64, np.int32), 0, 0
+    leaves, leaf_count, settled = np.empty(64, np.int32), 0, 0
     while count > 0:
         following, more, rows = np.empty(2 * count, np.int32), 0, settled
-        if found + count > len(leaves):
-            leaves = longer(leaves, 2 * (found + count))
-        for place in range(count):
-            node = level[place]
+        if leaf_count + count > len(leaves):
+            leaves = longer(leaves, 2 * (leaf_count + count))
+        for i in range(count):
+            node = level[i]
             rows += nodes[node, SIZE]
             if nodes[node, LEFT] < 0:
-                leaves[found] = node
+                leaves[leaf_count] = node
                 prefetch(blocks, blocks.shape[1] * max(nodes[node, RIGHT], 0))
-                found, settled = found + 1, settled + nodes[node, SIZE]
+                leaf_count, settled = leaf_count + 1, settled + nodes[node, SIZE]
             else:
                 away = differing(vantage, node, query)
                 more = open_children(nodes, node, away, radius, following, more)
-        for place in range(more):
-            prefetch(nodes, nodes.shape[1] * following[place])
-            prefetch(vantage, len(query) * following[place])
+        for i in range(more):
+            prefetch(nodes, nodes.shape[1] * following[i])
+            prefetch(vantage, len(query) * following[i])
         if hopeless(rows, nodes[top, SIZE], depth):
             return leaves[:0], False
         level, count, depth = following, more, depth + 1
-    return leaves[:found], True
+    return leaves[:leaf_count], True
 
 
 @compiled
 def blocks_of(tree: Tree, leaves: Any) -> Any:
     """All blocks of some leaves."""
     nodes, blocks, words = tree.nodes, tree.blocks, tree.words
-    found, size = np.empty(4 * len(leaves) + 4, np.int32), 0
+    result, size = np.empty(4 * len(leaves) + 4, np.int32), 0
     for leaf in leaves:
         block = nodes[leaf, RIGHT]
         while block >= 0:
-            if size == len(found):
-                found = longer(found, 2 * size)
+            if size == len(result):
+                result = longer(result, 2 * size)
             for line in range(0, words.shape[1] * BLOCK, CACHE_LINE):
                 prefetch(words, block * words.shape[1] * BLOCK + line)
-            found[size] = block
+            result[size] = block
             size, block = size + 1, blocks[block, NEXT]
-    return found[:size]
+    return result[:size]
 
 
 @compiled
@@ -215,8 +215,8 @@ def first_limit(tree: Tree, query: Any, allowed: Any, distances: Any, keys: Any)
     """A distance within which there are as many rows as the heap takes."""
     most = np.int64(64 * len(query))
     leaves, _ = leaves_within(tree, branch_around(tree, query, 2 * len(keys)), query, most)
-    found = keep_nearest(tree, blocks_of(tree, leaves), query, most, allowed, distances, keys)
-    return np.int64(distances[0]) if found == len(keys) else most
+    size = keep_nearest(tree, blocks_of(tree, leaves), query, most, allowed, distances, keys)
+    return np.int64(distances[0]) if size == len(keys) else most
 
 
 @entry(FOUND(TREE, PACKED_ROW, types.int64, KEYS))

@@ -104,11 +104,11 @@ def leaf_for(tree: Tree, words: Any, row: Int) -> Int:
 
 
 @compiled
-def take_out(tree: Tree, place: Int) -> Tree:
+def take_out(tree: Tree, position: Int) -> Tree:
     """Remove the row of a table position."""
-    slot = tree.table[place]
+    slot = tree.table[position]
     leaf = tree.blocks[slot // BLOCK, OWNER]
-    forget(tree, place)
+    forget(tree, position)
     block = tree.nodes[leaf, RIGHT]
     tree.blocks[block, COUNT] -= 1
     last = block * BLOCK + tree.blocks[block, COUNT]
@@ -147,9 +147,9 @@ def remove_rows(tree: Tree, keys: Any) -> Tree:
     """Remove the rows of these keys; others are ignored."""
     allow(tree, len(keys))
     for key in keys:
-        place = find(tree, key)
-        if tree.table[place] >= 0:
-            tree = take_out(tree, place)
+        position = find(tree, key)
+        if tree.table[position] >= 0:
+            tree = take_out(tree, position)
     return tree
 
 

@@ -183,8 +183,8 @@ def test_matched_points_lie_where_the_transform_puts_them() -> None:
     query, candidate = local.extract(picture(9)[:, ::-1][40:240, 50:330]), local.extract(picture(9))
     found = matched(query, candidate)
     assert found.mirrored
-    assert found.agreeing.sum() > 30
-    agreed = found.pairs[found.agreeing]
+    assert found.inliers.sum() > 30
+    agreed = found.pairs[found.inliers]
     flat = np.column_stack((agreed[:, :2], np.ones(len(agreed)))) @ np.reshape(found.transform or (), (3, 3)).T
     assert np.abs(flat[:, :2] / flat[:, 2:] - agreed[:, 2:]).max() < 0.02
 
