@@ -8,7 +8,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from search.collection import Image
-from search.duplicates.pairs import TURNS, Relation
+from search.duplicates.pairs import Relation
+from search.duplicates.wording import AND_TURNED
 
 RELATIONS: tuple[tuple[str, str | Promise], ...] = (
     (Relation.PIXELS, _("Same pixels")),
@@ -26,7 +27,7 @@ class Pair(models.Model):
     first = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+", db_index=False)
     second = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+")
     relation = models.CharField(max_length=12, choices=RELATIONS)
-    turn = models.PositiveSmallIntegerField(default=0, choices=list(enumerate(name for name, _ in TURNS)))
+    turn = models.PositiveSmallIntegerField(default=0, choices=list(enumerate(AND_TURNED)))
     matrix = models.JSONField(help_text="Two rows of three: place in the second -> place in the first, in shares")
     difference = models.FloatField(help_text="Mean difference of what both show, of 255 levels")
     first_share = models.FloatField(default=1.0, help_text="Of the first's area, what the second shows")

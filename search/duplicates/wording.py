@@ -7,7 +7,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from search.collection import Image
-from search.duplicates.pairs import Pair, Relation
+from search.duplicates.pairs import TURNS, Pair, Relation
 from search.duplicates.representatives import bits_per_pixel
 
 # By the number of the turn (pairs.TURNS): alone, and behind something else.
@@ -32,7 +32,7 @@ AND_TURNED = (
     _("turned by 270° and mirrored"),
 )
 # A pair is described as what became of the second; seen from the other side, a turn goes the other way.
-BACK = (0, 1, 2, 3, 4, 6, 5, 7)
+BACK = tuple(TURNS.index(turn.inverse) for turn in TURNS)
 
 # By the codes of search/duplicates/representatives.py.
 REASONS = {

@@ -15,6 +15,7 @@ from search.duplicates.groups import adjacency, duplicates_of_all, group_pairs
 from search.duplicates.hashes import MOST_PARTNERS, RADIUS, Joined, telling
 from search.duplicates.pairs import TURNS, Relation, inverse, pixel_hash, relate, warp
 from search.duplicates.representatives import Candidate, choose
+from search.kernels.dihedral import Dihedral
 from search.methods import get_method
 from tests.support.images import scene
 
@@ -50,8 +51,7 @@ def test_what_became_of_a_picture_is_named(seed):
 def test_every_turn_is_recognised_and_can_be_undone(turn):
     pixels = scene(1, (320, 240))
     # ``turn`` makes the second like the first, so the second is made by going the other way.
-    back = {5: 6, 6: 5}.get(turn, turn)
-    second = np.ascontiguousarray(TURNS[back][1](pixels))
+    second = np.ascontiguousarray(TURNS[turn].inverse.apply(pixels))
     pair = relate(pixels, second, resized=False)
     assert (pair.relation, pair.turn) == (Relation.TURNED, turn)
     laid, shown = warp(second, pair.matrix, (320, 240))
@@ -73,7 +73,7 @@ def test_a_crop_that_was_mirrored_too_is_a_crop():
     pixels = scene(2, (320, 240))
     part = np.ascontiguousarray(pixels[10:230, 14:306, :][:, ::-1])
     pair = relate(pixels, part, resized=True)
-    assert (pair.relation, TURNS[pair.turn][0]) == (Relation.CROP, "mirrored")
+    assert (pair.relation, TURNS[pair.turn]) == (Relation.CROP, Dihedral.FLIP_LEFT_RIGHT)
 
 
 @pytest.mark.parametrize("degrees", [5, -20])
@@ -134,7 +134,7 @@ def test_joining_finds_exactly_the_pairs_within_the_radius():
 
 def test_turned_and_mirrored_pictures_are_joined():
     pixels = scene(3, (320, 240))
-    turned = [np.ascontiguousarray(turn(pixels)) for _, turn in TURNS]
+    turned = [np.ascontiguousarray(turn.apply(pixels)) for turn in TURNS]
     stored = [PHASH.extract(each) for each in turned]
     keys = np.arange(len(stored))
     near = Joined(keys, PHASH.rows(stored)).near(keys[:1], np.stack([PHASH.queries(stored[0])]))

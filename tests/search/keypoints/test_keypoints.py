@@ -64,7 +64,7 @@ def test_keypoints_lie_in_the_working_picture(kind: int) -> None:
     assert (found.width, found.height) == (600, 333)
     assert (found.points >= 0).all()
     assert (found.points < (found.width, found.height)).all()
-    assert ((found.turns >= 0) & (found.turns < 360)).all()
+    assert ((found.directions >= 0) & (found.directions < 360)).all()
 
 
 def test_small_pictures_are_made_larger() -> None:
@@ -104,7 +104,7 @@ def test_the_mirrored_record_is_that_of_the_mirrored_picture(kind: int) -> None:
     nearest = products.argmax(axis=1)
     same = np.abs(turned.points - true.points[nearest]).max(axis=1) < 2
     assert same.mean() > 0.7
-    apart = np.abs((turned.turns - true.turns[nearest] + 180) % 360 - 180)
+    apart = np.abs((turned.directions - true.directions[nearest] + 180) % 360 - 180)
     assert np.median(apart[same]) < 3
 
 
