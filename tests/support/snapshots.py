@@ -9,6 +9,8 @@ from search.retrieval.live import forget
 from search.retrieval.queries import query_by_pixels
 from tests.support.images import encode, scene
 
+COUNT = 12  # pictures of the fixture ``ids``
+
 
 def add(seed: int) -> int:
     image = add_image(data=encode(scene(seed, (120, 90)), "PNG")).image

@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.images import encode, scene
-from tests.support.snapshots import add
-
-COUNT = 12
+from tests.support.snapshots import COUNT, add
 
 
 @pytest.fixture

@@ -23,10 +23,9 @@ from search.jobs import reindexing
 from search.methods import METHODS
 from search.models import Job, Snapshot, Space
 from search.snapshots import build
-from tests.search.snapshots.conftest import COUNT
 from tests.support.servers import Postgres, missing_programs
 from tests.support.sites import Peer, Site, kill
-from tests.support.snapshots import add, first
+from tests.support.snapshots import COUNT, add, first
 from tests.support.waiting import DEADLINE, wait_until
 
 DAMAGES = 200
