@@ -7,7 +7,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 MANAGE := $(VENV)/bin/python manage.py
 
-.PHONY: help run test lint docs models admin screenshots bench bench-quality bench-indexes bench-live bench-extract bench-queries \
+.PHONY: help run test test-fast lint docs models admin screenshots bench bench-quality bench-indexes bench-live bench-extract bench-queries \
   bench-local bench-text bench-map bench-duplicates bench-milvus bench-load
 .DELETE_ON_ERROR:
 
@@ -18,7 +18,10 @@ run: $(VENV)/core.stamp ## set up and serve the site on http://127.0.0.1:8000 (P
 	@exec $(MANAGE) serve
 
 test: $(VENV)/dev.stamp ## set up and run the tests (ARGS="-k word" for some of them, JOBS=0 in one process)
-	@exec $(VENV)/bin/python -m pytest --numprocesses=$(JOBS) --dist=loadfile $(ARGS)
+	@exec $(VENV)/bin/python -m pytest --numprocesses=$(JOBS) --dist=loadfile --durations=15 $(ARGS)
+
+test-fast: $(VENV)/dev.stamp ## the tests that need no server, browser, other process or real encoder (a minute; for working)
+	@exec $(VENV)/bin/python -m pytest --numprocesses=$(JOBS) --dist=loadfile -m "not slow" $(ARGS)
 
 lint: $(VENV)/dev.stamp ## check style and types
 	$(VENV)/bin/ruff check .
