@@ -8,6 +8,7 @@ from django.urls import include, path
 from django.views.i18n import set_language
 
 from gallery import media
+from gallery.web.i18n import script_catalog
 from imagesite import views
 from imagesite.metrics import metrics
 from imagesite.readiness import readyz
@@ -19,6 +20,7 @@ urlpatterns = [
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("language/", login_not_required(set_language), name="set_language"),
+    path("language/<slug:language>/<slug:digest>.js", script_catalog, name="script-catalog"),
     path("admin/", admin.site.urls),
     path("map/", include("search.map.urls")),
     path("api/map/", include("search.map.api_urls")),

@@ -1,20 +1,25 @@
 // What every page has. All scripts are shortcuts: each page works without them. They share what is declared here.
 "use strict";
 
-const one = (selector) => document.querySelector(selector);
-const announce = (text) => { one("#announcer").textContent = text; };
+const $ = (selector) => document.querySelector(selector);
+const announce = (text) => { $("#announcer").textContent = text; };
 
-// The page brings the texts in its language, unless that is English: gallery/web/i18n.py has the list.
-const { lang, dataset: { texts: brought } } = document.documentElement;
-const texts = JSON.parse(brought ?? "{}");
-const plurals = new Intl.PluralRules(lang);
-const filled = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name]?.toLocaleString(lang) ?? whole);
-const told = (text, values = {}) => filled(texts[text] ?? text, values);
-const counted = (single, plural, n) => filled(texts[plural]?.[plurals.select(n)] ?? (n === 1 ? single : plural), { n });
+// Django's catalogue, which pages in other languages load first, has these too; what scripts say is English.
+window.gettext ??= (text) => text;
+window.ngettext ??= (single, plural, n) => (n === 1 ? single : plural);
+window.interpolate ??= (text, values) => text.replace(/%\((\w+)\)s/g, (_, name) => values[name]);
+
+// A text with its named values, numbers as the language writes them.
+function fill(text, values) {
+  const shown = Object.entries(values).map(([name, value]) => [name, value.toLocaleString(document.documentElement.lang)]);
+  return interpolate(text, Object.fromEntries(shown), true);
+}
 
 // A menu that is too wide for its window begins at this page's place in it.
-const here = one(".menu [aria-current]");
-if (here) here.parentElement.scrollLeft = here.offsetLeft - (here.parentElement.clientWidth - here.offsetWidth) / 2;
+const current = $(".menu [aria-current]");
+if (current) {
+  current.parentElement.scrollLeft = current.offsetLeft - (current.parentElement.clientWidth - current.offsetWidth) / 2;
+}
 
 // Keys: "/" to the search field, arrows to the pictures beside this one.
 document.addEventListener("keydown", (event) => {
@@ -22,11 +27,11 @@ document.addEventListener("keydown", (event) => {
   if (event.target.closest("input, textarea, select, [contenteditable]")) return;
   if (event.key === "/") {
     event.preventDefault();
-    one("#find").select();
-    one("#find").focus();
+    $("#find").select();
+    $("#find").focus();
   }
   const relation = { ArrowLeft: "prev", ArrowRight: "next" }[event.key];
-  const beside = relation && !event.shiftKey && one(`head link[rel=${relation}]`);
+  const beside = relation && !event.shiftKey && $(`head link[rel=${relation}]`);
   if (beside) location.assign(beside.href);
 });
 

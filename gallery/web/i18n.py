@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
 from typing import Protocol, runtime_checkable
 
-from django.utils.translation import gettext, ngettext
-from django.utils.translation import gettext_noop as _
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext, override
+from django.views.decorators.gzip import gzip_page
+from django.views.decorators.http import require_safe
+from django.views.i18n import JavaScriptCatalog
+
+ENGLISH = "en"  # the language in which texts stand in the code
 
 
 @runtime_checkable
 class Translatable(Protocol):
-    """An English text that knows what was filled into what: search/types.py has one."""
+    """An English text that knows what was filled into what, as search/types.Message does."""
 
     text: str
     params: Mapping[str, object]
@@ -25,63 +35,30 @@ def localized(message: object) -> str:
     return text % {name: localized(value) for name, value in message.params.items()} if message.params else text
 
 
-# Of static/**.js, which call told() with them; {n} and the like are filled in there.
-IN_SCRIPTS = (
-    _("Box: the part of the picture to search by"),
-    _("The box that is drawn"),
-    _("Choose another picture"),
-    _("Searching…"),
-    _("The picture is too large. Please try again."),
-    _("The search failed. Please try again."),
-    _("The site cannot be reached. Please try again."),
-    _("{n} added"),
-    _("{n} already here"),
-    _("{n} not added"),
-    _("{n} waiting"),
-    _("Add pictures"),
-    _("Choose more pictures"),
-    _("Choose pictures"),
-    _("Waiting"),
-    _("The site is busy; this goes on by itself."),
-    _("Try again"),
-    _("The site cannot be reached."),
-    _("You are no longer logged in."),
-    _("You may not add pictures any more."),
-    _("Too large."),
-    _("Not added."),
-    _("{n} selected"),
-    _("None selected"),
-    _("Open"),
-    _("Close"),
-    _("Picture before"),
-    _("Picture after"),
-    _("View large"),
-    _("This picture cannot be shown. It may have been deleted."),
-    _("Picture"),
-    _("Not found"),
-    _("{title}, open its page"),
-    _("Draw a line around pictures to select them."),
-    _("That did not work. Please try again."),
-    _("That did not work. Load the page again."),
-    _("The site did not answer. Please try again."),
-    _("The site cannot be reached. Nothing was decided; try again."),
-    _("The site cannot be reached. Nothing was undone; try again."),
-    _("Nothing found for “{words}”."),
-    _("Like these"),
-)
-# The same with a number {n}, which counted() fills in; by the plural.
-COUNTED_IN_SCRIPTS: Mapping[str, Callable[[int], str]] = {
-    "Add {n} pictures": lambda n: ngettext("Add {n} picture", "Add {n} pictures", n),
-    "{n} pictures found": lambda n: ngettext("{n} picture found", "{n} pictures found", n),
-    "{n} pictures found by title": lambda n: ngettext("{n} picture found by title", "{n} pictures found by title", n),
-    "{n} pictures selected": lambda n: ngettext("{n} picture selected", "{n} pictures selected", n),
-}
-CATEGORIES = {"one": 1, "few": 2, "many": 5}  # of JavaScript's Intl.PluralRules, with a number of each
+@login_not_required
+@require_safe
+@gzip_page
+def script_catalog(request: HttpRequest, language: str, digest: str) -> HttpResponse:
+    """What scripts say, in a language: Django's catalogue. Its address changes with its content, so it is kept."""
+    if language not in dict(settings.LANGUAGES):
+        raise Http404
+    script, current = _catalog(language)
+    response = HttpResponse(script, content_type="text/javascript; charset=utf-8")
+    response["Cache-Control"] = "public, max-age=31536000, immutable" if digest == current else "no-cache"
+    return response
 
 
-def in_scripts() -> Mapping[str, str | dict[str, str]]:
-    """English -> the active language, for all that scripts say; a plural -> its form for each of CATEGORIES."""
-    found: dict[str, str | dict[str, str]] = {text: gettext(text) for text in IN_SCRIPTS}
-    for plural, form in COUNTED_IN_SCRIPTS.items():
-        found[plural] = {name: form(n) for name, n in CATEGORIES.items()}
-    return found
+def script_catalog_url(language: str) -> str:
+    """Where the texts of scripts are in this language; "" for English, which the scripts speak by themselves."""
+    return "" if language == ENGLISH else reverse("script-catalog", args=[language, _catalog(language)[1]])
+
+
+@cache
+def _catalog(language: str) -> tuple[bytes, str]:
+    """The script and a hash of it."""
+    request = HttpRequest()
+    request.method = "GET"
+    # Of installed apps only this one, which has no texts of its own: Django's admin would bring its 100 along.
+    with override(language):
+        script = JavaScriptCatalog.as_view(packages=["gallery"])(request).content
+    return script, sha256(script).hexdigest()[:12]

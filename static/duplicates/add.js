@@ -15,6 +15,6 @@ document.querySelector("#outcomes").addEventListener("submit", async (event) => 
     document.querySelector("#announcer").textContent = part.querySelector(".what").textContent;
   } catch {
     button.disabled = false;
-    form.querySelector(".muted").textContent = told("That did not work. Please try again.");
+    form.querySelector(".muted").textContent = gettext("That did not work. Please try again.");
   }
 });

@@ -58,7 +58,7 @@
       method: "POST", body: data, headers: { "HX-Request": "true" }, redirect: "error",
     });
     const part = new DOMParser().parseFromString(await answer.text(), "text/html");
-    return { ok: answer.ok, part, text: part.querySelector("[data-announce]")?.textContent ?? told("That did not work. Load the page again.") };
+    return { ok: answer.ok, part, text: part.querySelector("[data-announce]")?.textContent ?? gettext("That did not work. Load the page again.") };
   }
 
   async function decide(form, button) {
@@ -81,7 +81,7 @@
       if (next) select(next);
       else (document.querySelector(".next-page a") ?? line.querySelector("button")).focus();
     } catch {
-      tell(told("The site cannot be reached. Nothing was decided; try again."));
+      tell(gettext("The site cannot be reached. Nothing was decided; try again."));
     } finally {
       group.classList.remove("busy");
     }
@@ -98,7 +98,7 @@
       document.querySelector("#announcer").textContent = text;
       select(group);
     } catch {
-      tell(told("The site cannot be reached. Nothing was undone; try again."));
+      tell(gettext("The site cannot be reached. Nothing was undone; try again."));
     }
   }
 

@@ -2,8 +2,8 @@
 "use strict";
 
 function addPage(form) {
-  const outcomes = one("#outcomes");
-  const button = one("#send");
+  const outcomes = $("#outcomes");
+  const button = $("#send");
   const { pictures } = form.elements;
   const label = form.querySelector(".drop strong");
   let queue = [];
@@ -25,18 +25,18 @@ function addPage(form) {
   function summarise() {
     const [good, same, bad, left] = [count("good"), count("same"), count("bad"), queue.length];
     const parts = [
-      good && told("{n} added", { n: good }), same && told("{n} already here", { n: same }),
-      bad && told("{n} not added", { n: bad }), left && told("{n} waiting", { n: left }),
+      good && fill(gettext("%(n)s added"), { n: good }), same && fill(gettext("%(n)s already here"), { n: same }),
+      bad && fill(gettext("%(n)s not added"), { n: bad }), left && fill(gettext("%(n)s waiting"), { n: left }),
     ];
-    one("#summary").textContent = parts.filter(Boolean).join(", ");
-    button.textContent = left > 1 ? counted("Add {n} picture", "Add {n} pictures", left) : told("Add pictures");
-    label.textContent = left ? told("Choose more pictures") : told("Choose pictures");
+    $("#summary").textContent = parts.filter(Boolean).join(", ");
+    button.textContent = left ? fill(ngettext("Add %(n)s picture", "Add %(n)s pictures", left), { n: left }) : gettext("Add pictures");
+    label.textContent = left ? gettext("Choose more pictures") : gettext("Choose pictures");
     pictures.required = !queue.length;
   }
 
   function enlist(chosen) {
     for (const file of chosen) {
-      const item = row(file, told("Waiting"));
+      const item = row(file, gettext("Waiting"));
       outcomes.append(item);
       queue.push({ file, item });
     }
@@ -66,19 +66,19 @@ function addPage(form) {
     }
     const again = document.createElement("button");
     again.type = "button";
-    again.textContent = told("Try again");
+    again.textContent = gettext("Try again");
     again.addEventListener("click", () => { entry.item.className = "outcome waiting"; queue.push(entry); run(); });
     entry.item.className = "outcome bad";
     const reason = {
-      0: told("The site cannot be reached."), 200: told("You are no longer logged in."),
-      403: told("You may not add pictures any more."), 413: told("Too large."),
+      0: gettext("The site cannot be reached."), 200: gettext("You are no longer logged in."),
+      403: gettext("You may not add pictures any more."), 413: gettext("Too large."),
     };
-    return entry.item.querySelector(".what").replaceChildren(reason[request.status] ?? told("Not added."), " ", again);
+    return entry.item.querySelector(".what").replaceChildren(reason[request.status] ?? gettext("Not added."), " ", again);
   }
 
   function patience({ item }, request) {
     const seconds = Math.min(Number(request.getResponseHeader("Retry-After")) || 5, 60);
-    item.querySelector(".what").textContent = told("The site is busy; this goes on by itself.");
+    item.querySelector(".what").textContent = gettext("The site is busy; this goes on by itself.");
     return new Promise((resolve) => { setTimeout(resolve, 1000 * seconds); });
   }
 
@@ -94,7 +94,7 @@ function addPage(form) {
       summarise();
     }
     busy = button.disabled = false;
-    announce(one("#summary").textContent);
+    announce($("#summary").textContent);
   }
 
   pictures.addEventListener("change", () => enlist([...pictures.files]));
@@ -103,4 +103,4 @@ function addPage(form) {
   addEventListener("beforeunload", (event) => { if (queue.length) event.preventDefault(); });
 }
 
-addPage(one("#add"));
+addPage($("#add"));

@@ -23,10 +23,10 @@ function lightbox(grid) {
     dialog.className = "lightbox";
     dialog.append(document.createElement("img"), document.createElement("p"));
     dialog.querySelector("p").append(document.createElement("span"), document.createElement("a"));
-    dialog.querySelector("a").textContent = told("Open");
-    button("close", told("Close"), "×", () => dialog.close());
-    button("before", told("Picture before"), "‹", () => step(-1));
-    button("after", told("Picture after"), "›", () => step(1));
+    dialog.querySelector("a").textContent = gettext("Open");
+    button("close", gettext("Close"), "×", () => dialog.close());
+    button("before", gettext("Picture before"), "‹", () => step(-1));
+    button("after", gettext("Picture after"), "›", () => step(1));
     dialog.addEventListener("keydown", (event) => {
       const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       if (by) { event.preventDefault(); event.stopPropagation(); step(by); }
@@ -56,7 +56,7 @@ function lightbox(grid) {
     zoom.type = "button";
     zoom.className = "zoom";
     zoom.tabIndex = -1; // by keyboard it is the key "v"
-    zoom.setAttribute("aria-label", told("View large"));
+    zoom.setAttribute("aria-label", gettext("View large"));
     zoom.textContent = "⤢";
     zoom.addEventListener("click", () => show(tile.querySelector("a.frame")));
   });

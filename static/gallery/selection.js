@@ -7,7 +7,7 @@ function selectionPage(form) {
   let last = null;
   function tell() {
     const chosen = boxes().filter((box) => box.checked).length;
-    count.textContent = chosen ? told("{n} selected", { n: chosen }) : told("None selected");
+    count.textContent = chosen ? fill(gettext("%(n)s selected"), { n: chosen }) : gettext("None selected");
   }
   form.addEventListener("click", (event) => {
     const tile = event.target.closest(".tile");

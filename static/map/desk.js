@@ -67,19 +67,19 @@ class Desk {
     this.atlas.opened = this.atlas.places.rowsOf([id])[0] ?? -1;
     this.atlas.changed();
     this.panel.hidden = false;
-    this.part(".panel h2").textContent ||= told("Picture");
+    this.part(".panel h2").textContent ||= gettext("Picture");
     this.panel.setAttribute("aria-busy", "true");
     const answer = await fetch(address).catch(() => null);
-    if (!answer?.ok) return this.show(null, told("This picture cannot be shown. It may have been deleted."));
+    if (!answer?.ok) return this.show(null, gettext("This picture cannot be shown. It may have been deleted."));
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const head = document.createElement("div");
     const link = document.createElement("a");
-    const title = page.querySelector("h1")?.textContent ?? told("Picture");
+    const title = page.querySelector("h1")?.textContent ?? gettext("Picture");
     link.href = address;
     link.className = "shown";
     const image = page.querySelector(".big img");
     if (image) {
-      image.alt = told("{title}, open its page", { title });
+      image.alt = fill(gettext("%(title)s, open its page"), { title });
       image.removeAttribute("fetchpriority");
       image.sizes = "24rem";
       link.append(image);
@@ -95,7 +95,7 @@ class Desk {
 
   show(title, content) {
     this.panel.removeAttribute("aria-busy");
-    this.part(".panel h2").textContent = title ?? told("Not found");
+    this.part(".panel h2").textContent = title ?? gettext("Not found");
     this.part(".panel-body").replaceChildren(content);
     this.part(".panel-body").scrollTop = 0;
     this.part(".light-up").hidden = !this.part(".panel-body .tile");
@@ -162,7 +162,7 @@ class Desk {
     this.atlas.lasso.on = on;
     this.part(".lasso").setAttribute("aria-pressed", String(on));
     this.atlas.stage.classList.toggle("drawing", on);
-    if (on) this.say(told("Draw a line around pictures to select them."));
+    if (on) this.say(gettext("Draw a line around pictures to select them."));
     else this.part(".said").textContent = "";
   }
 
@@ -203,9 +203,9 @@ class Desk {
       const answer = await fetch(address, { headers: { Accept: "application/json" }, ...options });
       const body = await answer.json();
       if (answer.ok) return body;
-      this.say(body.error?.message ?? body.message ?? told("That did not work. Please try again."));
+      this.say(body.error?.message ?? body.message ?? gettext("That did not work. Please try again."));
     } catch {
-      this.say(told("The site did not answer. Please try again."));
+      this.say(gettext("The site did not answer. Please try again."));
     }
     return null;
   }
@@ -268,5 +268,5 @@ async function waitForMap(waiting) {
   setTimeout(waitForMap, 2000, next ?? waiting);
 }
 
-if (one("#map")) startMap(one("#map"));
-if (one("#waiting")) setTimeout(waitForMap, 2000, one("#waiting"));
+if ($("#map")) startMap($("#map"));
+if ($("#waiting")) setTimeout(waitForMap, 2000, $("#waiting"));

@@ -24,7 +24,7 @@ class Finder {
     const titled = await this.desk.ask(`${this.data.images}?${new URLSearchParams({ q: words })}`);
     if (titled?.results.length) return this.lightUp(titled.results.map(({ id }) => id), true);
     this.lightUp([]);
-    this.desk.say(Object.values(answer.skipped)[0] ?? told("Nothing found for “{words}”.", { words }));
+    this.desk.say(Object.values(answer.skipped)[0] ?? fill(gettext("Nothing found for “%(words)s”."), { words }));
   }
 
   async searchPicture(file) {
@@ -45,7 +45,11 @@ class Finder {
     const { atlas, view } = this;
     const rows = atlas.light(ids);
     this.part(".found").hidden = !rows.length;
-    this.part(".found span").textContent = byTitle ? counted("{n} picture found by title", "{n} pictures found by title", rows.length) : counted("{n} picture found", "{n} pictures found", rows.length);
+    const n = rows.length;
+    const text = byTitle
+      ? ngettext("%(n)s picture found by title", "%(n)s pictures found by title", n)
+      : ngettext("%(n)s picture found", "%(n)s pictures found", n);
+    this.part(".found span").textContent = fill(text, { n });
     announce(this.part(".found span").textContent);
     if (!rows.length) return;
     this.part(".said").textContent = "";
@@ -88,7 +92,8 @@ class Picker {
     if (!rows.length && !this.atlas.picked.length) return;
     this.atlas.pick(rows);
     this.part(".picked").hidden = !rows.length;
-    this.part(".picked .count").textContent = counted("{n} picture selected", "{n} pictures selected", rows.length);
+    const n = rows.length;
+    this.part(".picked .count").textContent = fill(ngettext("%(n)s picture selected", "%(n)s pictures selected", n), { n });
     announce(this.part(".picked .count").textContent);
     if (rows.length && this.atlas.lasso.on) this.desk.setLasso(false);
   }
@@ -103,12 +108,12 @@ class Picker {
       return form.closest("details")?.removeAttribute("open");
     }
     const answer = await fetch(form.action, options).catch(() => null);
-    if (!answer?.ok) return this.desk.say((await answer?.json().catch(() => null))?.message ?? told("That did not work. Please try again."));
+    if (!answer?.ok) return this.desk.say((await answer?.json().catch(() => null))?.message ?? gettext("That did not work. Please try again."));
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     this.desk.panel.hidden = false;
     const content = document.createElement("div");
     content.append(...page.body.childNodes);
-    this.desk.show(told("Like these"), content);
+    this.desk.show(gettext("Like these"), content);
     this.desk.finder.lightUp(this.desk.idsIn(content));
   }
 }

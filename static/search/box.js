@@ -3,7 +3,7 @@
 "use strict";
 
 function boxTool(details) {
-  const picture = one(details.dataset.box);
+  const picture = $(details.dataset.box);
   const form = details.querySelector("form");
   const region = form?.elements.region;
   const frame = picture?.closest("[data-boxed]");
@@ -15,9 +15,9 @@ function boxTool(details) {
   box.className = "box";
   box.tabIndex = 0;
   box.setAttribute("role", "group");
-  box.setAttribute("aria-label", told("Box: the part of the picture to search by"));
+  box.setAttribute("aria-label", gettext("Box: the part of the picture to search by"));
   box.setAttribute("aria-describedby", details.querySelector("[id^=keys-]").id);
-  const own = new Option(told("The box that is drawn"), "");
+  const own = new Option(gettext("The box that is drawn"), "");
   let [x, y, w, h] = region.value.split(",").map(Number);
   let start = null;
 

@@ -13,7 +13,7 @@ function searchPage(form) {
     preview.hidden = !chosen;
     if (chosen) preview.src = URL.createObjectURL(chosen);
     else preview.removeAttribute("src");
-    label.textContent = chosen ? told("Choose another picture") : empty;
+    label.textContent = chosen ? gettext("Choose another picture") : empty;
   }
   // Some types that the server reads are none that browsers show.
   preview.addEventListener("error", () => { preview.hidden = true; label.textContent = file.files[0]?.name ?? empty; });
@@ -31,21 +31,21 @@ function searchPage(form) {
     way.addEventListener("change", () => { if (file.value || url.value) form.requestSubmit(); });
   }
   for (const field of form.querySelectorAll("[aria-describedby]")) {
-    const wrong = one(`#error-${field.name}`)?.textContent.trim();
+    const wrong = $(`#error-${field.name}`)?.textContent.trim();
     if (wrong) field.setAttribute("aria-invalid", "true");
   }
-  form.addEventListener("htmx:beforeRequest", () => announce(told("Searching…")));
+  form.addEventListener("htmx:beforeRequest", () => announce(gettext("Searching…")));
   form.addEventListener("htmx:afterRequest", ({ detail: { xhr } }) => {
     if (xhr.status === 0 || xhr.status >= 401) fail(xhr.status);
-    else if (xhr.status < 300 && matchMedia("(max-width: 60rem)").matches) setTimeout(() => one(".found").scrollIntoView());
+    else if (xhr.status < 300 && matchMedia("(max-width: 60rem)").matches) setTimeout(() => $(".found").scrollIntoView());
   });
   function fail(status) {
-    const failed = status ? told("The search failed. Please try again.") : told("The site cannot be reached. Please try again.");
-    one("#error-other").textContent = status === 413 ? told("The picture is too large. Please try again.") : failed;
-    announce(one("#error-other").textContent);
+    const failed = status ? gettext("The search failed. Please try again.") : gettext("The site cannot be reached. Please try again.");
+    $("#error-other").textContent = status === 413 ? gettext("The picture is too large. Please try again.") : failed;
+    announce($("#error-other").textContent);
   }
   show();
 }
 
 enliven("#search-form", searchPage);
-receiveFiles((files) => one("#search-form").take(files), (address) => one("#search-form").fetch(address));
+receiveFiles((files) => $("#search-form").take(files), (address) => $("#search-form").fetch(address));

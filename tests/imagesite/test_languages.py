@@ -15,7 +15,6 @@ from django.utils import translation
 
 from gallery.decoding import too_large
 from gallery.models import Album, Image
-from gallery.web import i18n
 from gallery.web.i18n import localized
 from gallery.web.paging import SORTS, images
 from search.duplicates import compare_views, models, pairs, wording
@@ -30,8 +29,7 @@ from search.web.forms import METHOD_CHOICES
 from tests.support.pages import add, as_editor, text, upload
 
 ROOT = Path(site.BASE_DIR)
-PO = ROOT / "locale" / "ru" / "LC_MESSAGES" / "django.po"
-SCRIPTS = "\n".join(path.read_text() for path in sorted((ROOT / "static").rglob("*.js")))
+LOCALE = Path("locale") / "ru" / "LC_MESSAGES"
 RUSSIAN = {"Accept-Language": "ru"}
 CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
 
@@ -43,9 +41,9 @@ def _english_again():
         yield
 
 
-@pytest.fixture(scope="module")
-def catalogue():
-    return polib.pofile(str(PO))
+@pytest.fixture(scope="module", params=["django", "djangojs"])
+def catalogue(request):
+    return polib.pofile(str(ROOT / LOCALE / f"{request.param}.po"))
 
 
 def key(entry):
@@ -53,7 +51,7 @@ def key(entry):
 
 
 def test_every_text_is_translated_and_none_is_a_guess(catalogue):
-    assert len(catalogue) > 300
+    assert len(catalogue) > 30
     assert [entry.msgid for entry in catalogue if not entry.translated() or entry.fuzzy or entry.obsolete] == []
 
 
@@ -65,18 +63,19 @@ def test_translations_keep_what_is_filled_in(catalogue):
 
 
 def test_what_is_compiled_is_what_is_written(catalogue):
-    compiled = {key(entry): (entry.msgstr, entry.msgstr_plural) for entry in polib.mofile(str(PO.with_suffix(".mo")))}
-    assert compiled == {key(entry): (entry.msgstr, entry.msgstr_plural) for entry in catalogue}
+    compiled = polib.mofile(str(Path(catalogue.fpath).with_suffix(".mo")))
+    said = {key(entry): (entry.msgstr, entry.msgstr_plural) for entry in compiled}
+    assert said == {key(entry): (entry.msgstr, entry.msgstr_plural) for entry in catalogue}
 
 
 @pytest.mark.skipif(not shutil.which("xgettext"), reason="makemessages needs gettext: apt install gettext")
 def test_no_text_is_forgotten(catalogue, tmp_path):
-    folders = ("gallery", "imagesite", "search", "templates", "locale")
-    for folder in folders:
+    for folder in ("gallery", "imagesite", "search", "templates", "static", "locale"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.mo", "__pycache__"))
-    command = [sys.executable, str(ROOT / "manage.py"), "makemessages", "-l", "ru", "--no-location", "--no-obsolete"]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-    found = polib.pofile(str(tmp_path / PO.relative_to(ROOT)))
+    po = Path(catalogue.fpath)
+    command = ["makemessages", "--locale=ru", f"--domain={po.stem}", "--no-location", "--no-obsolete"]
+    subprocess.run([sys.executable, str(ROOT / "manage.py"), *command], cwd=tmp_path, check=True, capture_output=True)
+    found = polib.pofile(str(tmp_path / LOCALE / po.name))
     assert {key(entry) for entry in found} == {key(entry) for entry in catalogue}
 
 
@@ -140,14 +139,6 @@ def test_a_crop_is_described_in_the_visitors_language():
         assert wording.describe(pair, one, two) == "Кадр, 40% целого, повёрнута на 180°"
 
 
-def test_scripts_say_what_is_listed_and_nothing_else():
-    quoted = r'"((?:[^"\\]|\\.)+)"'
-    said = set(re.findall(rf"\btold\({quoted}", SCRIPTS))
-    counted = {plural for _, plural in re.findall(rf"\bcounted\({quoted}, {quoted}", SCRIPTS)}
-    assert said == set(i18n.IN_SCRIPTS)
-    assert counted == set(i18n.COUNTED_IN_SCRIPTS)
-
-
 @pytest.mark.django_db
 def test_a_page_speaks_the_language_of_the_browser(client):
     assert '<html lang="en">' in text(client.get("/"))
@@ -195,13 +186,47 @@ def test_errors_beside_fields_are_russian(client):
     assert "Укажите одну картинку" in page
 
 
+def catalogue_of(page):
+    """The address of the texts of scripts that a page loads, "" without one."""
+    found = re.search(r'<script src="(/language/[^"]+)" defer>', page)
+    return found[1] if found else ""
+
+
+def brought_by(answer):
+    """The texts in Django's catalogue."""
+    return json.loads(re.search(r"const newcatalog = (\{.*?\n  \});", text(answer), re.DOTALL)[1])
+
+
 @pytest.mark.django_db
-def test_scripts_are_brought_their_texts(client):
-    assert "data-texts" not in text(client.get("/"))
+def test_scripts_of_russian_pages_load_their_texts_before_they_run(client):
     page = text(client.get("/", headers=RUSSIAN))
-    brought = json.loads(unescape(re.search(r'data-texts="([^"]+)"', page)[1]))
+    assert re.search(rf"{catalogue_of(page)}.*/static/site\.(\w+\.)?js", page, re.DOTALL)
+    answer = client.get(catalogue_of(page))
+    assert answer["Content-Type"] == "text/javascript; charset=utf-8"
+    assert answer["Cache-Control"] == "public, max-age=31536000, immutable"
+    brought = brought_by(answer)
     assert brought["Try again"] == "Повторить"
-    assert brought["Add {n} pictures"]["few"] == "Добавить {n} картинки"
+    assert brought["Add %(n)s picture"][1] == "Добавить %(n)s картинки"
+    assert set(brought) == {entry.msgid for entry in polib.pofile(str(ROOT / LOCALE / "djangojs.po"))}
+
+
+@pytest.mark.django_db
+def test_english_pages_load_no_texts_for_scripts(client):
+    assert catalogue_of(text(client.get("/"))) == ""
+
+
+@pytest.mark.django_db
+def test_texts_of_scripts_are_there_for_those_who_have_yet_to_log_in(client, settings):
+    settings.PUBLIC_READING = False
+    page = text(client.get("/login/", headers=RUSSIAN))
+    assert client.get(catalogue_of(page)).status_code == 200
+
+
+def test_an_old_address_of_the_texts_brings_those_of_now_and_is_not_kept(client):
+    answer = client.get("/language/ru/0123456789ab.js")
+    assert answer["Cache-Control"] == "no-cache"
+    assert brought_by(answer)["Try again"] == "Повторить"
+    assert client.get("/language/xx/0123456789ab.js").status_code == 404
 
 
 @pytest.mark.django_db
