@@ -34,7 +34,7 @@ def table_of(page: str, heading: str) -> set[str]:
 def test_the_lists_that_are_compared_are_not_empty():
     assert {"IMAGESITE_DATA", "DATABASE_URL", "CELERY_BROKER_URL"} <= set(VARIABLES)
     assert {"serve", "import_images", "build_index"} <= set(OWN_COMMANDS)
-    assert {"run", "test", "docs", "bench-quality"} <= set(TARGETS)
+    assert {"run", "test", "test-fast", "docs", "bench-quality"} <= set(TARGETS)
 
 
 def test_every_setting_is_explained_and_no_other():
@@ -57,6 +57,12 @@ def test_every_command_is_explained_and_no_other():
 @pytest.mark.parametrize("target", [name for name in TARGETS if name != "help"])
 def test_every_target_of_make_is_named(target):
     assert any(re.search(rf"make {target}(?![\w-])", text) for text in PAGES.values())
+
+
+@pytest.mark.parametrize("page", sorted(PAGES))
+def test_every_target_that_it_names_exists(page):
+    named = re.findall(r"(?:`|^)make ([a-z][\w-]*)", PAGES[page], re.MULTILINE)
+    assert set(named) <= {*TARGETS, "help"}
 
 
 def test_readme_begins_with_the_two_commands():
