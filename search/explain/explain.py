@@ -20,8 +20,8 @@ from search.indexes.metrics import METRICS
 from search.keypoints.localization import matched
 from search.methods import METHODS
 from search.methods.base import Method
-from search.query_uploads.models import Kept
-from search.query_uploads.services import kept_pixels, query_by_kept
+from search.query_uploads.models import QueryUpload
+from search.query_uploads.services import query_by_upload, upload_pixels
 from search.retrieval.live import live
 from search.retrieval.queries import query_by_stored, query_by_text
 from search.retrieval.query import Query
@@ -40,14 +40,14 @@ class Asked:
 
     query: Query
     image: Image | None = None
-    kept: Kept | None = None
+    kept: QueryUpload | None = None
     words: str = ""
     region: Region | None = None
 
     @cached_property
     def pixels(self) -> Pixels | None:
         """The picture, or the part of it, small; None for words."""
-        whole = small_pixels(self.image) if self.image else kept_pixels(self.kept) if self.kept else None
+        whole = small_pixels(self.image) if self.image else upload_pixels(self.kept) if self.kept else None
         return self.region.cut(whole) if self.region and whole is not None else whole
 
     @property
@@ -105,9 +105,9 @@ def ask_by_image(image: Image, region: Region | None = None) -> Asked:
     return Asked(query_by_stored(image, region=region), image=image, region=region)
 
 
-def ask_by_kept(kept: Kept, region: Region | None = None) -> Asked:
+def ask_by_kept(kept: QueryUpload, region: Region | None = None) -> Asked:
     """A kept picture asks, or a part of it."""
-    return Asked(query_by_kept(kept, region=region), kept=kept, region=region)
+    return Asked(query_by_upload(kept, region=region), kept=kept, region=region)
 
 
 def ask_by_words(words: str) -> Asked:

@@ -1,4 +1,4 @@
-"""Pictures that visitors have searched by, kept for a while so that a search can be opened again."""
+"""Pictures that visitors have searched by, stored for a while so that a search can be opened again."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from django.urls import reverse
 
 
 def new_key() -> str:
-    """128 random bits: who has not been given the address does not find it."""
+    """128 random bits: nobody finds the address who was not given it."""
     return secrets.token_urlsafe(16)
 
 
-class Kept(models.Model):
-    """A query picture. Rows and files are written by services.py only; it is nobody's after ``expires_at``."""
+class QueryUpload(models.Model):
+    """A query picture, until ``expires_at``. Only services.py writes rows and files."""
 
     id = models.CharField(max_length=22, primary_key=True, default=new_key)
-    width = models.PositiveIntegerField(help_text="Pixels of the kept copy")
+    width = models.PositiveIntegerField(help_text="Pixels of the stored copy")
     height = models.PositiveIntegerField()
     features = models.JSONField(default=list, help_text="[space, version, the feature in base64], ...")
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(db_index=True)
 
     class Meta:
+        db_table = "queries_kept"
         ordering = ["-created_at"]
-        verbose_name = "kept query picture"
 
     def __str__(self) -> str:
         return f"Search {self.pk[:6]}…"

@@ -1,6 +1,6 @@
-"""Searches that have an address: the query picture is kept privately for a set time, then deleted.
+"""Searches that have an address: the query picture is stored privately for a set time, then deleted.
 
-What is kept is a small copy without the file's metadata, and its features, so that the search finds the same again.
+Only a reduced copy without the file's metadata is stored, and its features, so that the search finds the same again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from django.utils import timezone
 from PIL import Image as Pillow
 
 from search.methods import ALL
-from search.query_uploads.models import Kept
+from search.query_uploads.models import QueryUpload
 from search.retrieval.queries import query_by_features, query_by_pixels
 from search.retrieval.query import Query
 from search.retrieval.regions import Region
@@ -30,18 +30,18 @@ from search.types import Pixels
 
 log = logging.getLogger(__name__)
 QUALITY = 95
-AT_ONCE = 1_000  # searches that one sweep forgets
+AT_ONCE = 1_000  # query uploads that one sweep deletes
 
 
 def storage() -> Storage:
-    """Where kept pictures are; nothing of it is served but by search/web/views.py."""
+    """Of query uploads; only search/web/views.py serves its files."""
     return storages["queries"]
 
 
-def keep(pixels: Pixels, query: Query | None = None) -> Kept | None:
-    """Keep a picture, and the features that a query by all of it has. ``None`` where QUERY_KEPT is 0.
+def store(pixels: Pixels, query: Query | None = None) -> QueryUpload | None:
+    """Store a picture, and the features that a query by all of it has. None where QUERY_KEPT is 0.
 
-    A search is answered all the same if there is no room to keep its picture.
+    None also if it cannot be stored, for instance on a full disk: the search is answered all the same.
     """
     if not settings.QUERY_KEPT:
         return None
@@ -49,50 +49,50 @@ def keep(pixels: Pixels, query: Query | None = None) -> Kept | None:
     copy.save(out, "JPEG", quality=QUALITY, subsampling=0)
     until = timezone.now() + timedelta(seconds=settings.QUERY_KEPT)
     features = _packed(query) if query else []
-    kept = Kept(width=copy.width, height=copy.height, features=features, expires_at=until)
+    upload = QueryUpload(width=copy.width, height=copy.height, features=features, expires_at=until)
     try:
         with transaction.atomic():
-            kept.save(force_insert=True)
-            storage().save(kept.file_name, ContentFile(out.getvalue()))
+            upload.save(force_insert=True)
+            storage().save(upload.file_name, ContentFile(out.getvalue()))
     except (OSError, DatabaseError):
-        log.exception("A query picture could not be kept")
+        log.exception("A query upload could not be stored")
         return None
-    return kept
+    return upload
 
 
-def find(key: str) -> Kept | None:
-    """The kept search of this id, unless its time is over."""
-    return Kept.objects.filter(pk=key, expires_at__gt=timezone.now()).first()
+def find(key: str) -> QueryUpload | None:
+    """The query upload of this id, unless it has expired."""
+    return QueryUpload.objects.filter(pk=key, expires_at__gt=timezone.now()).first()
 
 
-def forget(kept: Kept) -> None:
-    """Delete a query picture now. The file goes first: a row without a file is swept, a file without a row never."""
-    storage().delete(kept.file_name)
-    kept.delete()
+def delete(upload: QueryUpload) -> None:
+    """At once. The file goes first: a row without a file is swept, a file without a row never."""
+    storage().delete(upload.file_name)
+    upload.delete()
 
 
-def sweep() -> int:
-    """Delete the query pictures whose time is over; returns how many."""
-    over = list(Kept.objects.filter(expires_at__lte=timezone.now())[:AT_ONCE])
-    for kept in over:
-        forget(kept)
-    return len(over)
+def delete_expired() -> int:
+    """Delete at most ``AT_ONCE`` that have expired; returns how many."""
+    expired = list(QueryUpload.objects.filter(expires_at__lte=timezone.now())[:AT_ONCE])
+    for upload in expired:
+        delete(upload)
+    return len(expired)
 
 
-def kept_pixels(kept: Kept) -> Pixels:
-    """The kept copy's pixels."""
-    with storage().open(kept.file_name) as file:
+def upload_pixels(upload: QueryUpload) -> Pixels:
+    """The stored copy, decoded."""
+    with storage().open(upload.file_name) as file:
         return np.asarray(Pillow.open(file).convert("RGB"))
 
 
-def query_by_kept(kept: Kept, method: str = ALL, region: Region | None = None) -> Query:
-    """A kept search asked again, or a part of its picture. What a space cannot use any more is computed anew."""
+def query_by_upload(upload: QueryUpload, method: str = ALL, region: Region | None = None) -> Query:
+    """The search by an upload once more, or by a part of it. Features of versions that are gone are computed anew."""
     if region:
-        return query_by_pixels(region.cut(kept_pixels(kept)), method)
-    query = query_by_features(_unpacked(kept.features), method)
+        return query_by_pixels(region.cut(upload_pixels(upload)), method)
+    query = query_by_features(_unpacked(upload.features), method)
     if not query.missing:
         return query
-    pixels = kept_pixels(kept)
+    pixels = upload_pixels(upload)
     return reduce(_joined, [query_by_pixels(pixels, space) for space in query.missing], replace(query, missing={}))
 
 

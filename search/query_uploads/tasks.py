@@ -1,4 +1,4 @@
-"""Doors for the queue."""
+"""Tasks of query uploads."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from search.query_uploads import services
 
 @shared_task
 def forget_expired() -> None:
-    """Delete the query pictures whose time is over."""
-    services.sweep()
+    """Delete the query uploads that have expired."""
+    services.delete_expired()

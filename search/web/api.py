@@ -25,7 +25,7 @@ from gallery.web.errors import Refused, errors, refused
 from gallery.web.serializers import ImageAnswer, image_bodies
 from search.explain.explain import explain
 from search.query_uploads import services
-from search.query_uploads.models import Kept
+from search.query_uploads.models import QueryUpload
 from search.retrieval import engine, queries
 from search.types import Hit, Result
 from search.web.forms import MAX_WORDS, METHOD_CHOICES, PictureSearchForm, StoredSearchForm, TextSearchForm, WhyForm
@@ -78,7 +78,7 @@ class FoundAnswer(serializers.Serializer[Any]):
     methods = serializers.DictField(child=EvidenceAnswer(), help_text="What each space has to say")
 
 
-class KeptAnswer(serializers.ModelSerializer[Kept]):
+class KeptAnswer(serializers.ModelSerializer[QueryUpload]):
     """Where a search by a picture can be asked again, until its picture is deleted."""
 
     url = serializers.SerializerMethodField(help_text="GET asks again, DELETE deletes the picture now")
@@ -86,17 +86,17 @@ class KeptAnswer(serializers.ModelSerializer[Kept]):
     picture_url = serializers.SerializerMethodField(help_text="The kept copy of the picture")
 
     class Meta:
-        model = Kept
+        model = QueryUpload
         fields = ("id", "url", "page_url", "picture_url", "expires_at")
         read_only_fields = fields
 
-    def get_url(self, kept: Kept) -> str:
+    def get_url(self, kept: QueryUpload) -> str:
         return self._full(reverse("api:search-kept", args=[kept.pk]))
 
-    def get_page_url(self, kept: Kept) -> str:
+    def get_page_url(self, kept: QueryUpload) -> str:
         return self._full(kept.get_absolute_url())
 
-    def get_picture_url(self, kept: Kept) -> str:
+    def get_picture_url(self, kept: QueryUpload) -> str:
         return self._full(kept.url)
 
     def _full(self, path: str) -> str:
@@ -204,7 +204,7 @@ class ByPicture(UploadView):
         region = how["region"]
         query = queries.query_by_pixels(region.cut(pixels) if region else pixels, how["method"])
         result = engine.search(query, method=how["method"], limit=how["limit"])
-        kept = services.keep(pixels, None if region else query) if may_keep(request) else None
+        kept = services.store(pixels, None if region else query) if may_keep(request) else None
         return _answer(request, result, kept)
 
 
@@ -223,13 +223,13 @@ class OneSearch(APIView):
         """Ask again, by the whole picture or a part of it; 404 once its picture is deleted."""
         kept = _kept(key)
         how = _checked(StoredSearchForm(request.query_params))
-        query = services.query_by_kept(kept, how["method"], how["region"])
+        query = services.query_by_upload(kept, how["method"], how["region"])
         return _answer(request, engine.search(query, method=how["method"], limit=how["limit"]), kept)
 
     @extend_schema(operation_id="search_forget", responses={204: None, **errors(401, 404, 429)})
     def delete(self, request: Request, key: str) -> Response:
         """Delete the picture now."""
-        services.forget(_kept(key))
+        services.delete(_kept(key))
         return Response(status=204)
 
 
@@ -263,13 +263,13 @@ def _readable() -> Iterator[None]:
         raise Refused("The file of this picture cannot be read.", code="unreadable") from error
 
 
-def _kept(key: str) -> Kept:
+def _kept(key: str) -> QueryUpload:
     if kept := services.find(key):
         return kept
     raise exceptions.NotFound("This search is not kept any more.")
 
 
-def _answer(request: Request, result: Result, kept: Kept | None = None) -> Response:
+def _answer(request: Request, result: Result, kept: QueryUpload | None = None) -> Response:
     """A result as ``SearchAnswer`` would show it, in a tenth of its time; ``kept`` is where it can be asked again."""
     found = answers(result)
     images = image_bodies([one.image for one in found], request)

@@ -24,7 +24,7 @@ from gallery.web.requests import wants_fragment
 from search.exceptions import SearchError
 from search.methods import ALL
 from search.query_uploads import services
-from search.query_uploads.models import Kept
+from search.query_uploads.models import QueryUpload
 from search.retrieval import queries
 from search.retrieval.engine import search
 from search.retrieval.queries import query_by_pixels
@@ -74,7 +74,7 @@ def _by_picture(request: HttpRequest) -> HttpResponse:
     method, region = form.cleaned_data["method"], form.cleaned_data["region"]
     query = query_by_pixels(region.cut(pixels) if region else pixels, ALL)
     allowed = not settings.QUERY_KEPT or may_keep(request)
-    if allowed and (kept := services.keep(pixels, None if region else query)):
+    if allowed and (kept := services.store(pixels, None if region else query)):
         asked = _parameters(method="" if method == ALL else method, region=region)
         return redirect(f"{kept.get_absolute_url()}{'?' if asked else ''}{asked}")
     result = search(query, method=method, limit=form.cleaned_data["limit"])
@@ -105,7 +105,7 @@ def kept(request: HttpRequest, key: str) -> HttpResponse:
     method, limit, region = (asked.cleaned_data[name] for name in ("method", "limit", "region"))
     context |= {"method": method, "region": region, "why": _parameters(search=key, region=region)}
     try:
-        context["result"] = search(services.query_by_kept(found, method, region), method=method, limit=limit)
+        context["result"] = search(services.query_by_upload(found, method, region), method=method, limit=limit)
     except SearchError as error:
         context["problem"] = localized(error.message)
     response = _page(request, **context)
@@ -129,7 +129,7 @@ def kept_picture(request: HttpRequest, key: str) -> HttpResponseBase:
 
 @require_POST
 def forget(request: HttpRequest, key: str) -> HttpResponse:
-    services.forget(_found(key))
+    services.delete(_found(key))
     messages.success(request, _("The picture you searched by is deleted, and its address leads nowhere."))
     return redirect("search:search")
 
@@ -139,7 +139,7 @@ def _parameters(**given: object) -> str:
     return urlencode({name: str(value) for name, value in given.items() if value})
 
 
-def _found(key: str) -> Kept:
+def _found(key: str) -> QueryUpload:
     if found := services.find(key):
         return found
     raise Http404("This search is not kept any more.")

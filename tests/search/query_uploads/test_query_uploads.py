@@ -14,7 +14,7 @@ from django.utils import timezone
 from PIL import Image as Pillow
 
 from search.query_uploads import services
-from search.query_uploads.models import Kept
+from search.query_uploads.models import QueryUpload
 from search.query_uploads.tasks import forget_expired
 from search.web.throttles import KeepThrottle
 from tests.support.api import error_of
@@ -51,7 +51,7 @@ def test_what_is_kept_is_a_copy_without_what_the_file_knew(client):
     out.seek(0)
     out.name = "told.jpg"
     client.post("/search/", {"file": out})
-    answer = client.get(Kept.objects.get().url)
+    answer = client.get(QueryUpload.objects.get().url)
     kept = b"".join(answer.streaming_content)
     assert answer["Content-Type"] == "image/jpeg"
     assert b"A camera" not in kept
@@ -60,7 +60,7 @@ def test_what_is_kept_is_a_copy_without_what_the_file_knew(client):
 
 def test_kept_pictures_are_not_among_the_public_media(client, settings):
     search_by(client)
-    name = Kept.objects.get().file_name
+    name = QueryUpload.objects.get().file_name
     assert services.storage().exists(name)
     assert not any(settings.MEDIA_ROOT.rglob("*.jpg"))
     assert client.get(f"/media/{name}").status_code == 404
@@ -68,17 +68,17 @@ def test_kept_pictures_are_not_among_the_public_media(client, settings):
 
 def test_when_its_time_is_over_a_search_is_gone_and_then_its_file(client):
     _, address = search_by(client)
-    kept = Kept.objects.get()
-    Kept.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    upload = QueryUpload.objects.get()
+    QueryUpload.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     assert [client.get(each).status_code for each in (address, kept.url)] == [404, 404]
     forget_expired()
-    assert not Kept.objects.exists()
-    assert not services.storage().exists(kept.file_name)
+    assert not QueryUpload.objects.exists()
+    assert not services.storage().exists(upload.file_name)
 
 
 def test_a_search_can_be_deleted_at_once(client):
     _, address = search_by(client)
-    name = Kept.objects.get().file_name
+    name = QueryUpload.objects.get().file_name
     assert client.get(f"{address}delete/").status_code == 405
     assert "is deleted" in text(client.post(f"{address}delete/", follow=True))
     assert client.get(address).status_code == 404
@@ -92,7 +92,7 @@ def test_a_site_that_keeps_nothing_answers_all_the_same(client, settings, worker
     page = client.post("/search/", {"file": upload(1)})
     assert (page.status_code, links(page)[0]) == (200, picture.get_absolute_url())
     assert "search" not in client.post("/api/search/image/", {"file": picture_to_send()}).json()
-    assert not Kept.objects.exists()
+    assert not QueryUpload.objects.exists()
 
 
 def test_a_search_is_answered_though_there_is_no_room_to_keep_its_picture(client, worker, monkeypatch):
@@ -104,7 +104,7 @@ def test_a_search_is_answered_though_there_is_no_room_to_keep_its_picture(client
 
     monkeypatch.setattr(services.storage(), "save", full)
     assert links(client.post("/search/", {"file": upload(1)}))[0] == picture.get_absolute_url()
-    assert not Kept.objects.exists()
+    assert not QueryUpload.objects.exists()
 
 
 def test_a_part_of_a_kept_picture_is_searched_by(client, worker):
@@ -192,5 +192,5 @@ def test_who_searches_by_many_pictures_is_answered_but_they_are_not_all_kept(cli
     assert [page.status_code for page in pages] == [302, 302, 200]
     assert "this one is not kept" in text(pages[2])
     assert "search" not in client.post("/api/search/image/", {"file": picture_to_send(1)}).json()
-    assert Kept.objects.count() == 2
+    assert QueryUpload.objects.count() == 2
     cache.clear()
