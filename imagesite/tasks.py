@@ -10,4 +10,4 @@ from search.model_registry import defaults
 @shared_task
 def fetch_encoders(at_start: bool = False) -> None:
     """Fetch the encoders that the settings name and that are not there."""
-    defaults.fetch_missing(at_start=at_start)
+    defaults.install_missing(at_start=at_start)

@@ -1,4 +1,4 @@
-"""The admin of encoders: which there are, what uses them, and fetching another."""
+"""The admin of encoders: which are installed, which spaces use them, and the installation of another."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from search.model_registry.models import Fetch
 PLAIN_NAME = RegexValidator(r"^[\w./:@+-]+$", "A name has letters, digits and . / : @ + - _ only.")
 
 
-class FetchForm(forms.ModelForm[Fetch]):
-    """Which encoder to fetch."""
+class InstallForm(forms.ModelForm[Fetch]):
+    """Which encoder to install."""
 
     name = forms.CharField(
         label="Model", max_length=200, validators=[PLAIN_NAME], help_text=f"One of: {', '.join(ENCODERS)}"
@@ -39,10 +39,10 @@ class FetchForm(forms.ModelForm[Fetch]):
 
 
 @admin.register(Fetch)
-class FetchAdmin(BackgroundJobAdmin):
-    """Encoders on this machine, and those that were fetched."""
+class InstallAdmin(BackgroundJobAdmin):
+    """Encoders on this machine, and the jobs that install them."""
 
-    form = FetchForm
+    form = InstallForm
     list_display = ("name", "progress", "requested_by", "created_at")
     readonly_fields = ("progress", "error", "requested_by", "created_at", "updated_at")
     change_list_template = "admin/fetching/fetch/change_list.html"
@@ -61,25 +61,26 @@ class FetchAdmin(BackgroundJobAdmin):
         return [state, *super().get_urls()]
 
     def state(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """What static/admin-progress.js asks for."""
+        """What static/admin-progress.js asks for. A lost install counts as failed, so that its bar stops."""
         fetch = get_object_or_404(Fetch, pk=pk)
         state = Fetch.State.FAILED if fetch.lost else fetch.state
         return JsonResponse({"state": state, "stage": fetch.stage, "done": fetch.done, "total": fetch.total})
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        here = registry.shelved()
-        names = {one.meta["name"] for one in here}
+        installed = registry.installed_models()
+        names = {model.meta["name"] for model in installed}
+        # A name that ends with a colon is the prefix of many, which have to be typed.
         more = [(name, label) for name, (label, _) in ENCODERS.items() if name not in names and name[-1] != ":"]
-        shown = {
+        context = {
             "title": "Encoders",
-            "encoders": here,
-            "more": [*more, (registry.BETTER, "CLIP: understands words best")],
+            "encoders": installed,
+            "more": [*more, (registry.RECOMMENDED, "CLIP: understands words best")],
         }
-        return super().changelist_view(request, {**shown, **(extra_context or {})})
+        return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def save_model(self, request: HttpRequest, obj: Fetch, form: Any, change: bool) -> None:
         user: Any = request.user
-        fetch = install.start(name=obj.name, user=user)
+        fetch = install.request(name=obj.name, user=user)
         obj.pk = fetch.pk
 
     def response_add(self, request: HttpRequest, obj: Fetch, post_url_continue: str | None = None) -> HttpResponse:

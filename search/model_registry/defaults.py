@@ -1,6 +1,7 @@
-"""The encoders that the settings name: what is missing is fetched by a worker, and the admin shows how far it is.
+"""The encoders that the settings name: workers install what is missing, and the admin shows how far they are.
 
-The rows of fetches say what was tried. A worker that starts tries again what had failed or was cut off.
+The rows of install jobs say what was tried. A worker that starts tries again what has failed or was cut off, but not
+what somebody has cancelled.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from search.model_registry.models import SILENT, Fetch
 
 
 def missing() -> list[str]:
-    """Names of the encoders that methods need and that are not there, or damaged."""
+    """Names of the encoders that methods need and that are not installed, or damaged."""
     names = []
     for space in METHODS:
         method = get_method(space)
@@ -29,12 +30,12 @@ def missing() -> list[str]:
     return names
 
 
-def fetch_missing(*, at_start: bool = False) -> None:
-    """Ask for what is missing, unless that is under way or, but for the start of a worker, has failed before."""
+def install_missing(*, at_start: bool = False) -> None:
+    """Ask for what is missing, unless that is under way or has ended before; ``at_start`` of a worker, asks again."""
     for name in missing():
         last = Fetch.objects.filter(name=name).first()
-        if last is None or (last.finished and at_start):
-            install.start(name=name)
+        if last is None or (at_start and last.finished and last.state != Fetch.State.CANCELLED):
+            install.request(name=name)
         elif not last.finished and (at_start or timezone.now() - last.updated_at > SILENT):
             Fetch.objects.filter(pk=last.pk).update(state=Fetch.State.QUEUED, updated_at=timezone.now())
             send("search.model_registry.tasks.run", last.pk)

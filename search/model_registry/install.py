@@ -1,4 +1,4 @@
-"""Runs ``manage.py fetch_models`` beside the worker: what makes encoders may need libraries that workers never load."""
+"""Installs encoders by ``manage.py fetch_models`` in its own process: it may load libraries that workers never do."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from search.jobs.progress import closing
 from search.jobs.queue import send
 from search.model_registry.models import Fetch
 
-BEAT = 1.0  # seconds after which a silent process is looked after: so soon a cancelled one stops
-GRACE = 30.0  # seconds for a cancelled one to end by itself
+POLL_SECONDS = 1.0  # how often a silent process is checked, and so how soon a cancelled one stops
+GRACE_SECONDS = 30.0  # for a cancelled process to clean up and end by itself
 ERROR_LINES = 20  # of the output, for the error
 STEPS = re.compile(r": (\d+) of (\d+)$")  # as fetch_models writes them where it has no terminal
 
 
-def start(*, name: str, user: User | None = None) -> Fetch:
-    """Ask the worker to fetch an encoder. Returns at once."""
+def request(*, name: str, user: User | None = None) -> Fetch:
+    """Ask a worker to install an encoder. Returns at once."""
     fetch = Fetch.objects.create(name=name, requested_by=user)
     transaction.on_commit(partial(send, "search.model_registry.tasks.run", fetch.pk))
     return fetch
@@ -75,10 +75,10 @@ def _followed(fetch: Fetch, process: subprocess.Popen[bytes]) -> Sequence[str]:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End it as the command ends when interrupted: it removes its unfinished folder. Killed if it does not end."""
+    """Let the command end as when it is interrupted, which removes its unfinished folder; else kill it."""
     process.terminate()
     try:
-        process.communicate(timeout=GRACE)  # reads on, for a full pipe would hold the process
+        process.communicate(timeout=GRACE_SECONDS)  # reads on, for a full pipe would hold the process
     except subprocess.TimeoutExpired:
         process.kill()
 
@@ -89,7 +89,7 @@ def command(*names: str) -> list[str]:
 
 
 def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
-    """What the process writes, a line at a time; "" now and then while it writes nothing."""
+    """What the process writes, a line at a time; "" every ``POLL_SECONDS`` while it writes nothing."""
     output: IO[bytes] | None = process.stdout
     if output is None:
         return
@@ -97,12 +97,13 @@ def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
         selector.register(output, selectors.EVENT_READ)
         rest = b""
         while True:
-            if not selector.select(BEAT):
+            if not selector.select(POLL_SECONDS):
                 yield ""
                 continue
             if not (part := os.read(output.fileno(), 65_536)):
                 break
-            *whole, rest = (rest + part).replace(b"\r", b"\n").split(b"\n")
-            yield from (text for line in whole if (text := line.decode(errors="replace").strip()))
+            # Progress bars rewrite their line with a carriage return.
+            *complete, rest = (rest + part).replace(b"\r", b"\n").split(b"\n")
+            yield from (text for line in complete if (text := line.decode(errors="replace").strip()))
     if rest.strip():
         yield rest.decode(errors="replace").strip()

@@ -1,4 +1,4 @@
-"""Installing an encoder: who asked for it, and how far it is."""
+"""Jobs that install encoders."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from search.models import BackgroundJob
 
-SILENT = timedelta(minutes=2)  # an install whose worker lives notes something far more often
+SILENT = timedelta(minutes=2)  # a worker that lives notes progress far more often
 
 
 class Fetch(BackgroundJob):
-    """One run of ``manage.py fetch_models NAME`` by a worker."""
+    """One installation: a run of ``manage.py fetch_models NAME`` by a worker."""
 
     name = models.CharField("model", max_length=200)
     stage = models.CharField(max_length=200, blank=True, help_text="The last line that the command wrote")
@@ -28,7 +28,7 @@ class Fetch(BackgroundJob):
 
     @property
     def lost(self) -> bool:
-        """Whether the worker that had it is gone."""
+        """Whether its worker is dead."""
         return self.state == self.State.RUNNING and timezone.now() - self.updated_at > SILENT
 
     @property

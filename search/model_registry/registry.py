@@ -1,4 +1,4 @@
-"""Which encoders there are on this machine, what each is, and which space looks through it."""
+"""Which encoders are installed on this machine, and which spaces use them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from search.methods import METHODS, get_method, label_of
 from search.models import Space
 from search.retrieval.queries import WORDS
 
-BETTER = "open_clip:ViT-B-32/laion2b_s34b_b79k"
+RECOMMENDED = "open_clip:ViT-B-32/laion2b_s34b_b79k"
 COMMAND = "manage.py fetch_models"
 
 
@@ -27,7 +27,7 @@ def root() -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelved:
+class InstalledModel:
     """An encoder folder as its meta.json describes it; ``spaces`` are the labels of those that use it."""
 
     key: str
@@ -38,7 +38,7 @@ class Shelved:
 
 @dataclass(frozen=True, slots=True)
 class TextModel:
-    """What answers words, "" if nothing does; what to do for better answers, and by which command.
+    """The model that answers text searches, "" if none does; and the advice and command for a better one.
 
     ``advice`` is in the language that was active when it was made.
     """
@@ -49,11 +49,11 @@ class TextModel:
     command: str = ""
 
 
-def shelved() -> list[Shelved]:
-    """All encoders, by name; checksums are left to who loads them. What cannot be read is left out."""
-    found = [folder for path in sorted(root().glob(f"[!.]*/{META}")) if (folder := _folder(path.parent))]
-    unique = {folder.key: folder for folder in found}
-    return [Shelved(key, folder.meta, folder.size, used_by(key)) for key, folder in unique.items()]
+def installed_models() -> list[InstalledModel]:
+    """By name; folders that cannot be read are left out. Checksums are verified when a model is loaded, not here."""
+    folders = [folder for path in sorted(root().glob(f"[!.]*/{META}")) if (folder := _folder(path.parent))]
+    unique = {folder.key: folder for folder in folders}  # a name is a link to a folder that is listed too
+    return [InstalledModel(key, folder.meta, folder.size, used_by(key)) for key, folder in unique.items()]
 
 
 def used_by(key: str) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ def used_by(key: str) -> tuple[str, ...]:
 
 
 def versions_of(space: str) -> str:
-    """The version that a space answers with, and the one that it is to have, if there is a model."""
+    """The serving version of a space and the configured one, if there is a model, with a blank between them."""
     serving = Space.objects.filter(pk=space).values_list("version", flat=True).first() or ""
     try:
         return f"{serving} {get_method(space).version}".strip()
@@ -71,7 +71,7 @@ def versions_of(space: str) -> str:
 
 
 def text_model() -> TextModel:
-    """Who answers words, and what would answer them better."""
+    """The model that answers text searches, and what would answer them better."""
     key = versions_of(WORDS).partition(" ")[0].partition(":")[2] if WORDS in METHODS else ""
     folder = _folder(folder_path(root(), key)) if key else None
     if folder is None:
@@ -82,7 +82,7 @@ def text_model() -> TextModel:
     if folder.meta["kind"] == "clip":
         return TextModel(name, label)
     advice = _("CLIP understands words better; this command installs it, once, and the site goes over to it:")
-    return TextModel(name, label, advice, f"{COMMAND} {BETTER}")
+    return TextModel(name, label, advice, f"{COMMAND} {RECOMMENDED}")
 
 
 def _folder(path: Path) -> Folder | None:

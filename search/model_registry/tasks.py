@@ -1,4 +1,4 @@
-"""Doors for the queue."""
+"""Tasks of installing models."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from search.model_registry import install
 
 @shared_task
 def run(fetch_id: int) -> None:
-    """Fetch an encoder."""
+    """Install an encoder."""
     install.run(fetch_id)

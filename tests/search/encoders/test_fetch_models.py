@@ -72,16 +72,16 @@ def refused(*arguments: str) -> str:
 def test_the_defaults_are_here_and_are_used(encoders: Path, settings: Any) -> None:
     settings.MODELS_ROOT = encoders
     out = fetch()
-    assert all(f"{name}: is here" in out for name in DEFAULTS)
-    assert "“Kind of thing” sees through it" in out
-    assert "“Meaning” sees through it" in out
+    assert all(f"{name}: installed" in out for name in DEFAULTS)
+    assert "Used by “Kind of thing”" in out
+    assert "Used by “Meaning”" in out
     assert "256 numbers" in out
     assert "Apache-2.0" in out
 
 
 def test_the_list_tells_what_is_here_and_what_there_is(encoders: Path, settings: Any) -> None:
     settings.MODELS_ROOT = encoders
-    here, _, there = fetch("--list").partition("To be fetched by name:")
+    here, _, there = fetch("--list").partition("Can be installed by name:")
     assert all(name in here for name in DEFAULTS)
     assert all(name in there for name in ENCODERS if name not in DEFAULTS)
 
@@ -163,7 +163,7 @@ def test_a_clip_checkpoint_with_its_own_config_becomes_an_encoder(models: Path, 
     out = fetch(*options, "--name", "mine")
     assert "mine: made; 48 numbers" in out
     assert "licence: CC0" in out
-    assert "“Meaning” sees through it" in out
+    assert "Used by “Meaning”" in out
     encoder = load(models, "mine")
     assert (encoder.words, encoder.dimension, encoder.meta["licence"]) == (True, 48, "CC0")
     assert fetch(*options, "--name", "mine").count("made") == 1

@@ -1,4 +1,4 @@
-"""Encoders in the admin: which there are, what uses them, and fetching another."""
+"""Encoders in the admin: which are installed, what uses them, and installing another."""
 
 import sys
 
@@ -15,7 +15,7 @@ LIST = "/admin/fetching/fetch/"
 
 
 @pytest.fixture
-def shelf(settings, tmp_path):
+def installed(settings, tmp_path):
     """An encoder folder, as far as a list of them needs it."""
     settings.MODELS_ROOT = tmp_path / "models"
     meta = {
@@ -41,19 +41,21 @@ def staff(client, **flags):
     return client
 
 
-def test_an_encoder_is_listed_with_what_it_is(client, shelf):
+def test_an_encoder_is_listed_with_what_it_is(client, installed):
     page = text(staff(client).get(LIST))
-    for told in ("Drawn for a test", shelf.key, "a pencil", "MIT", "<td>12</td>", "KB"):
-        assert told in page
+    for text_of_it in ("Drawn for a test", installed.key, "a pencil", "MIT", "<td>12</td>", "KB"):
+        assert text_of_it in page
 
 
-def test_a_damaged_folder_does_not_hide_the_others(client, shelf):
-    (shelf.path.parent / "broken").mkdir()
-    (shelf.path.parent / "broken" / "meta.json").write_text("{")
-    assert [one.key for one in registry.shelved()] == [shelf.key]
+def test_a_damaged_folder_does_not_hide_the_others(client, installed):
+    (installed.path.parent / "broken").mkdir()
+    (installed.path.parent / "broken" / "meta.json").write_text("{")
+    assert [model.key for model in registry.installed_models()] == [installed.key]
 
 
-def test_fetching_runs_as_a_job_that_tells_its_progress(client, shelf, monkeypatch, django_capture_on_commit_callbacks):
+def test_installing_is_a_job_that_shows_its_progress(
+    client, installed, monkeypatch, django_capture_on_commit_callbacks
+):
     lines = "print('first'); print('last')"
     monkeypatch.setattr(install, "command", lambda name: [sys.executable, "-c", lines])
     with django_capture_on_commit_callbacks(execute=True):
@@ -64,8 +66,8 @@ def test_fetching_runs_as_a_job_that_tells_its_progress(client, shelf, monkeypat
     assert client.get(f"{LIST}{fetch.pk}/state/").json()["state"] == "done"
 
 
-def test_what_cannot_be_fetched_says_why(client):
-    fetch = install.start(name="there-is-no-such-model")
+def test_what_cannot_be_installed_says_why(client):
+    fetch = install.request(name="there-is-no-such-model")
     install.run(fetch.pk)
     fetch.refresh_from_db()
     assert fetch.state == "failed"
@@ -73,28 +75,28 @@ def test_what_cannot_be_fetched_says_why(client):
 
 
 @pytest.mark.parametrize("name", ["", "smell", "--help", "clip:", "a b", "conse;ls"])
-def test_only_names_of_models_are_fetched(client, name):
+def test_only_names_of_models_are_installed(client, name):
     assert staff(client).post(f"{LIST}add/", {"name": name}).status_code == 200
     assert not Fetch.objects.exists()
 
 
-def test_a_fetch_is_done_once(shelf, monkeypatch):
+def test_a_model_is_installed_once(installed, monkeypatch):
     started = []
     monkeypatch.setattr(install, "command", lambda name: started.append(name) or [sys.executable, "-c", ""])
-    fetch = install.start(name="conse")
+    fetch = install.request(name="conse")
     install.run(fetch.pk)
     install.run(fetch.pk)
     assert started == ["conse"]
 
 
-def test_a_fetch_whose_worker_is_gone_is_told_as_lost(client, shelf):
+def test_an_install_whose_worker_is_dead_is_shown_as_lost(client, installed):
     fetch = Fetch.objects.create(name="conse", state="running")
     Fetch.objects.update(updated_at=fetch.updated_at - 2 * SILENT)
     assert "lost" in text(staff(client).get(LIST))
     assert client.get(f"{LIST}{fetch.pk}/state/").json()["state"] == "failed"
 
 
-def test_strangers_fetch_nothing(client):
+def test_strangers_install_nothing(client):
     assert staff(client, is_staff=True).post(f"{LIST}add/", {"name": "conse"}).status_code == 403
     client.logout()
     assert client.get(LIST)["Location"].startswith("/admin/login/")

@@ -54,7 +54,7 @@ def test_the_command_of_a_cancelled_install_is_ended(monkeypatch: pytest.MonkeyP
             Fetch.objects.get().cancel()
 
     monkeypatch.setattr(install, "_lines", cancelled_at_the_first_line)
-    fetch = install.start(name="conse")
+    fetch = install.request(name="conse")
     install.run(fetch.pk)
     fetch.refresh_from_db()
     assert (fetch.state, fetch.error, fetch.done, fetch.total) == ("cancelled", "", 1, 3)
@@ -64,7 +64,7 @@ def test_the_command_of_a_cancelled_install_is_ended(monkeypatch: pytest.MonkeyP
 @pytest.mark.django_db
 def test_a_command_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf'); time.sleep(600)"
-    monkeypatch.setattr(install, "GRACE", 0.1)
+    monkeypatch.setattr(install, "GRACE_SECONDS", 0.1)
     with subprocess.Popen([sys.executable, "-uc", deaf], stdout=subprocess.PIPE) as process:
         assert process.stdout
         process.stdout.readline()
@@ -75,7 +75,7 @@ def test_a_command_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.django_db
 def test_an_install_that_is_cancelled_before_a_worker_has_it_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(install, "_started", lambda _: pytest.fail("it began"))
-    fetch = install.start(name="conse")
+    fetch = install.request(name="conse")
     fetch.cancel()
     install.run(fetch.pk)
     fetch.refresh_from_db()

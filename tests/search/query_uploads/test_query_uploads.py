@@ -70,7 +70,7 @@ def test_when_its_time_is_over_a_search_is_gone_and_then_its_file(client):
     _, address = search_by(client)
     upload = QueryUpload.objects.get()
     QueryUpload.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    assert [client.get(each).status_code for each in (address, kept.url)] == [404, 404]
+    assert [client.get(each).status_code for each in (address, upload.url)] == [404, 404]
     forget_expired()
     assert not QueryUpload.objects.exists()
     assert not services.storage().exists(upload.file_name)
