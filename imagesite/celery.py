@@ -1,4 +1,4 @@
-"""The Celery application; its settings are the CELERY_ ones of settings.py."""
+"""The Celery application. Its settings are those of settings.py that begin with CELERY_."""
 
 import os
 
@@ -7,13 +7,13 @@ from celery.signals import import_modules, setup_logging, worker_process_init, w
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imagesite.settings")
 
-NICENESS = 10
+NICENESS = 10  # of processes that extract features
 
 app = Celery("imagesite")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
-# Names that tasks had before; a queue may still hold them when a site is upgraded.
+# Former name of a task -> its name. A queue may still hold messages under it when a site is upgraded.
 FORMER_NAMES = {
     "search.atlas.tasks.advance": "search.map.tasks.advance",
     "search.atlas.tasks.catch_up": "search.map.tasks.catch_up",
@@ -25,20 +25,20 @@ FORMER_NAMES = {
 
 @import_modules.connect
 def understand_former_names(**_: object) -> None:
-    """Run tasks that were queued under a former name; connected after autodiscovery, so the tasks are there."""
+    """Run tasks that were queued under a former name. Connected after autodiscovery, so that the tasks are known."""
     for former, name in FORMER_NAMES.items():
         if name in app.tasks:  # its app may not be installed
             app.tasks[former] = app.tasks[name]
 
 
 @setup_logging.connect
-def leave_logging_alone(**_: object) -> None:
-    """Settings have set it up; Celery would give all loggers its own level."""
+def keep_logging_as_configured(**_: object) -> None:
+    """Django has configured it by LOGGING. Without a receiver here, Celery would replace that."""
 
 
 @worker_process_init.connect
-def step_back(**_: object) -> None:
-    """Bulk work gives way to queries, and its processes, one for each core, do not start threads of their own."""
+def yield_to_queries(**_: object) -> None:
+    """Bulk work gives way to queries. Its processes, one for each core, start no threads of their own."""
     import cv2
     from django.conf import settings
 

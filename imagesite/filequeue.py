@@ -1,4 +1,4 @@
-"""A queue of files for Celery, without a server: kombu's, made safe against half-written messages."""
+"""A queue of files for Celery, so that a site needs no broker: kombu's, made safe against half-written messages."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from uuid import uuid4
 from kombu.transport import filesystem
 from kombu.utils.json import dumps
 
-PAUSE = 0.5  # seconds
+PAUSE = 0.5  # seconds without a message, after which a worker looks whether it is to stop
 
 
 class Channel(filesystem.Channel):
-    """Kombu's opens a message and then writes it; a reader that comes between takes an empty one and dies."""
+    """Kombu's opens a message and then writes it; a reader that comes in between takes an empty one and dies."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

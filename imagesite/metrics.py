@@ -1,4 +1,4 @@
-"""Figures for Prometheus at /metrics: what visitors asked and how long it took, and how every space stands."""
+"""Metrics for Prometheus at /metrics: requests and their times, and the state of every space and queue."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from imagesite.readiness import waiting
+from imagesite.readiness import queued_tasks
 from search.jobs.status import Status, statuses
 from search.models import Extraction, SelfCheck
 
-METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}  # others have no end either
+# Clients can invent others, and each label would be a time series of its own.
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 REQUESTS = Counter("imagesite_requests", "Requests answered", ["view", "method", "status"])
 SECONDS = Histogram("imagesite_request_seconds", "Time until the answer begins", ["view"])
 
 
 class MetricsMiddleware:
-    """Counts and times every request under the name of its view: addresses have no end, views do."""
+    """Counts and times every request under the name of its view: there is an end of views, but not of paths."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -43,29 +44,31 @@ class MetricsMiddleware:
 
 
 class SpacesCollector:
-    """Read from the database and the queue when asked, so that every process tells the same."""
+    """Reads database and queue when Prometheus asks, so that every process answers the same."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        found = statuses()
-        for name, told, value in FIGURES:
-            yield _gauge(f"space_{name}", told, "space", {one.space: value(one) for one in found})
+        spaces = statuses()
+        for name, description, value in SPACE_METRICS:
+            yield _gauge(f"space_{name}", description, "space", {status.space: value(status) for status in spaces})
         recalls = dict(SelfCheck.objects.values_list("space_id", "recall"))
         yield _gauge("space_recall", "Recall@10 of the last self-check", "space", recalls)
         queued = Extraction.objects.count()
         yield GaugeMetricFamily("imagesite_queue_pictures", "Pictures that work was asked for", value=queued)
-        yield _gauge("queue_tasks", "Tasks that no worker has taken yet", "queue", waiting())
+        yield _gauge("queue_tasks", "Tasks that no worker has taken yet", "queue", queued_tasks())
 
 
-FIGURES: list[tuple[str, str, Callable[[Status], int]]] = [
-    ("pictures", "Pictures that searches find", lambda one: one.count),
-    ("pending", "Pictures that still lack the feature", lambda one: one.pending),
-    ("tail", "Rows that the index lacks, and that every search compares one by one", lambda one: one.tail),
-    ("lag", "Changes since the index was brought up to date, replaced ones too", lambda one: one.lag),
+# Name, description, value.
+SPACE_METRICS: list[tuple[str, str, Callable[[Status], int]]] = [
+    ("pictures", "Pictures that searches find", lambda status: status.count),
+    ("pending", "Pictures that still lack the feature", lambda status: status.pending),
+    ("tail", "Rows that the index lacks, and that every search compares one by one", lambda status: status.tail),
+    ("lag", "Changes since the index was brought up to date, replaced ones too", lambda status: status.lag),
 ]
 
 
-def _gauge(name: str, told: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
-    gauge = GaugeMetricFamily(f"imagesite_{name}", told, labels=[label])
+def _gauge(name: str, description: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    """One value for each value of the label."""
+    gauge = GaugeMetricFamily(f"imagesite_{name}", description, labels=[label])
     for key, value in values.items():
         gauge.add_metric([key], value)
     return gauge
@@ -75,12 +78,12 @@ def _gauge(name: str, told: str, label: str, values: Mapping[str, float]) -> Gau
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """For staff, and for whoever sends ``Authorization: Bearer METRICS_TOKEN``; to others there is nothing here."""
+    """For staff, and for whoever sends ``Authorization: Bearer METRICS_TOKEN``; 404 for others."""
     if not (_has_token(request) or (request.user.is_authenticated and request.user.is_staff)):
         raise Http404
     registry = CollectorRegistry()
     registry.register(SpacesCollector())
-    return HttpResponse(generate_latest(registry) + _counted(), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(generate_latest(registry) + _request_metrics(), content_type=CONTENT_TYPE_LATEST)
 
 
 def _has_token(request: HttpRequest) -> bool:
@@ -88,8 +91,8 @@ def _has_token(request: HttpRequest) -> bool:
     return bool(settings.METRICS_TOKEN) and compare_digest(sent, settings.METRICS_TOKEN.encode())
 
 
-def _counted() -> bytes:
-    """What this process has counted, or all processes of this host where they share a folder for it."""
+def _request_metrics() -> bytes:
+    """Counters of this process, or of all processes of this host if they share a folder: imagesite/webserver.py."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()

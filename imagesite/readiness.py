@@ -21,10 +21,11 @@ from search.methods import METHODS
 from search.retrieval.live import live
 from search.snapshots.shared import reach
 
-BROKER_PATIENCE = 1  # second
+BROKER_TIMEOUT = 1  # second
 
 
 def database() -> str:
+    """What is wrong with it, or ""."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -34,6 +35,7 @@ def database() -> str:
 
 
 def broker() -> str:
+    """What is wrong with it, or ""."""
     try:
         with _connected():
             return ""
@@ -41,27 +43,28 @@ def broker() -> str:
         return "does not answer; uploads are kept, and worked on when it is back"
 
 
-def waiting() -> dict[str, int]:
-    """How many tasks wait in each queue; nothing while the broker does not answer."""
-    found: dict[str, int] = {}
+def queued_tasks() -> dict[str, int]:
+    """How many tasks wait in each queue; {} while the broker does not answer."""
+    counts: dict[str, int] = {}
     with suppress(OperationalError, OSError), _connected() as queue:
         channel: Any = queue.channel()
         for name in app.amqp.queues:
-            found[name] = 0
+            counts[name] = 0
             with suppress(ChannelError):  # Redis knows no empty queue
-                found[name] = channel.queue_declare(name, passive=True).message_count
-    return found
+                counts[name] = channel.queue_declare(name, passive=True).message_count
+    return counts
 
 
 @contextmanager
 def _connected() -> Iterator[Connection]:
-    """A connection to the broker. Raises OperationalError or OSError, soon."""
-    with app.connection_for_write(connect_timeout=BROKER_PATIENCE) as queue:
-        queue.ensure_connection(max_retries=1, timeout=BROKER_PATIENCE)
+    """A connection to the broker. Raises OperationalError or OSError, within some BROKER_TIMEOUT."""
+    with app.connection_for_write(connect_timeout=BROKER_TIMEOUT) as queue:
+        queue.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT)
         yield queue
 
 
 def static() -> str:
+    """What is wrong with the static files, or ""."""
     try:
         staticfiles_storage.url("favicon.svg")
     except ValueError:
@@ -70,16 +73,16 @@ def static() -> str:
 
 
 def spaces() -> dict[str, str]:
-    """Per space why it cannot answer in full: no model, its snapshot could not be loaded, its server is away."""
-    found: dict[str, str] = {}
+    """Space -> why it cannot answer in full (no model, no snapshot that can be loaded, a silent server), or ""."""
+    problems: dict[str, str] = {}
     for space in METHODS:
         try:
             view = live(space).view()
             reach(view.index)
-            found[space] = view.problem or ""
+            problems[space] = view.problem or ""
         except SpaceUnavailable as error:
-            found[space] = str(error)
-    return found
+            problems[space] = str(error)
+    return problems
 
 
 @login_not_required

@@ -1,4 +1,4 @@
-"""Redis as a queue for Celery: kombu's, for workers that outlive an absence of Redis."""
+"""Redis as a queue for Celery: kombu's, for workers that go on after Redis was gone for a while."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from kombu.transport import redis, virtual
 
 
 class QoS(redis.QoS):
-    """What a worker has taken and not yet told Redis to forget."""
+    """The messages that a worker has taken and not acknowledged yet."""
 
     def ack(self, delivery_tag: str) -> None:
         """In kombu a message counts as taken until Redis has heard that it is done.

@@ -1,4 +1,4 @@
-"""The signing key: from the environment, or made once and kept in the data folder."""
+"""The signing key of a site that names none: made once, and stored in the data folder."""
 
 import contextlib
 import os
@@ -21,8 +21,8 @@ def read_or_make(path: Path) -> str:
 
 
 def _make(path: Path) -> None:
-    """Two processes may start at once: the key is linked into place whole, and the first one wins."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # tokens and sessions are in there too
+    """Write a complete key, then link it into place: of two processes that start at once, the first one wins."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the database there has tokens and sessions
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
         out.write(get_random_secret_key())

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
-from gallery.web import timeouts
+from imagesite import timeouts
+from imagesite.databases import database
 from imagesite.secret_key import read_or_make
 
 django_stubs_ext.monkeypatch()
@@ -43,7 +43,7 @@ DECODING_MEMORY = env.int("DECODING_MEMORY", 900_000_000)  # bytes for all pictu
 FETCH_TIMEOUT = env.float("FETCH_TIMEOUT", 10.0)  # seconds, for a whole URL search download
 FETCH_PRIVATE_ADDRESSES = env.bool("FETCH_PRIVATE_ADDRESSES", False)  # for sites inside an intranet
 
-# How indexes are kept: see search/snapshots/build.py and search/retrieval/live.py.
+# Indexes: see search/snapshots/build.py and search/retrieval/live.py.
 SPACE_INDEXES: dict[str, str] = env.dict("SPACE_INDEXES", default={})  # space -> index, over the method's own
 INDEX_BACKEND = env.str("INDEX_BACKEND", "embedded")  # or milvus, for the spaces whose metric it knows
 MILVUS_URI = env.str("MILVUS_URI", "http://127.0.0.1:19530")
@@ -58,7 +58,7 @@ NEURAL_ENCODER = env.str("NEURAL_ENCODER", "") or "efficientnet-lite0"
 SEMANTIC_ENCODER = env.str("SEMANTIC_ENCODER", "")
 LOCAL_FEATURES = env.str("LOCAL_FEATURES", "sift")  # or orb
 ENCODER_THREADS = env.int("ENCODER_THREADS", 0)  # of one query; 0: as many as there are cores. A worker process has one
-QUERY_KEPT = env.int("QUERY_KEPT", 86_400)  # seconds that a picture that was searched by is kept; 0: not at all
+QUERY_KEPT = env.int("QUERY_KEPT", 86_400)  # seconds that a picture that was searched by is stored; 0: not at all
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -121,24 +121,7 @@ TEMPLATES = [
     },
 ]
 
-SQLITE = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(DATA / "db.sqlite3")}
-with warnings.catch_warnings(action="ignore"):  # the error below says it better
-    DATABASES: dict[str, Any] = {"default": env.db_url("DATABASE_URL") if env.str("DATABASE_URL", "") else SQLITE}
-if not DATABASES["default"].get("ENGINE"):
-    raise ImproperlyConfigured("DATABASE_URL is not understood. Write it as postgres://user:password@host/name.")
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # IMMEDIATE: a transaction that reads first and writes later must not fail when another writer came between.
-    # synchronous=FULL: an upload that was answered with 201 survives a power cut.
-    DATABASES["default"]["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 60,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-64000;",
-    }
-else:
-    DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
-DATABASES["default"].setdefault("CONN_MAX_AGE", 60)  # to connect takes longer than to search
-if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
-    DATABASES["default"]["OPTIONS"] = timeouts.POSTGRESQL | DATABASES["default"].get("OPTIONS", {})
+DATABASES = {"default": database(env.str("DATABASE_URL", ""), DATA)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Originals and thumbnails; any Django storage, for example S3 (see docs/admin-guide.md).
@@ -161,26 +144,21 @@ STORAGES: dict[str, Any] = {
 }
 SNAPSHOT_ROOT = DATA / "snapshots"
 if SNAPSHOT_STORAGE := env.str("SNAPSHOT_STORAGE", ""):  # from which each machine takes what it lacks in SNAPSHOT_ROOT
-    OPTIONS = env.json("SNAPSHOT_STORAGE_OPTIONS", default={})
-    STORAGES["snapshots"] = {"BACKEND": SNAPSHOT_STORAGE, "OPTIONS": OPTIONS}
+    STORAGES["snapshots"] = {"BACKEND": SNAPSHOT_STORAGE, "OPTIONS": env.json("SNAPSHOT_STORAGE_OPTIONS", default={})}
 for storage in STORAGES.values():
     if storage["BACKEND"] == "storages.backends.s3.S3Storage":
         storage["BACKEND"] = "gallery.s3.BriefS3Storage"
-FILE_UPLOAD_TEMP_DIR: str | None = None
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5_000_000  # of a form's text; files are limited by MAX_IMAGE_BYTES
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("ru", "Русский")]
-LANGUAGE_COOKIE_AGE = 31_536_000
-LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_AGE, LANGUAGE_COOKIE_SAMESITE = 31_536_000, "Lax"
 LOCALE_PATHS = [BASE_DIR / "locale"]
 FORMAT_MODULE_PATH = ["imagesite.formats"]
 TIME_ZONE = env.str("TIME_ZONE", "UTC")
-USE_TZ = True
 
 LOGIN_URL = "login"
-LOGIN_REDIRECT_URL = "gallery:index"
-LOGOUT_REDIRECT_URL = "gallery:index"
+LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "gallery:index"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -195,7 +173,6 @@ SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
-X_FRAME_OPTIONS = "DENY"
 # Where media are served from, if not from here.
 MEDIA_ORIGINS = env.list("MEDIA_ORIGINS", default=["/".join(MEDIA_URL.split("/")[:3])] if "://" in MEDIA_URL else [])
 CONTENT_SECURITY_POLICY = {
@@ -211,8 +188,7 @@ CONTENT_SECURITY_POLICY = {
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.TokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        f"rest_framework.authentication.{name}Authentication" for name in ("Token", "Session")
     ],
     "DEFAULT_PERMISSION_CLASSES": ["gallery.web.permissions.ReadOpenlyWriteWithPermission"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
@@ -312,11 +288,7 @@ LOGGING = {
     },
     "filters": {"request_id": {"()": "imagesite.request_id.RequestIdFilter"}},
     "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "formatter": LOG_FORMAT,
-            "filters": ["request_id"],
-        }
+        "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["request_id"]},
     },
     "loggers": {
         # Anyone can send a wrong host name; the answer is 400, and a traceback each would only fill the log.

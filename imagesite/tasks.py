@@ -1,4 +1,4 @@
-"""Doors for the queue."""
+"""Tasks of the whole site."""
 
 from __future__ import annotations
 

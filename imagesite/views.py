@@ -1,4 +1,4 @@
-"""What belongs to the site as a whole: its health, and errors that no view of an app sees."""
+"""Views of the site as a whole: its health, and the errors that no view of an app handles."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """``handler400``: what is refused before a view sees it, such as an unknown host."""
+    """``handler400``: a request that is refused before a view gets it, such as one for an unknown host."""
     if _to_api(request):
         return JsonResponse(body("bad_request", "The request is malformed; check its host name."), status=400)
     return defaults.bad_request(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """``handler500``: bugs, which Django has logged by now; and servers that are away, which is 503."""
-    away = isinstance(sys.exc_info()[1], (OperationalError, InterfaceError, StorageAway))
-    response = _api_error(away) if _to_api(request) else defaults.server_error(request)
-    if away:
+    """``handler500``: bugs, which Django has logged by now; and servers that do not answer, which is 503."""
+    unavailable = isinstance(sys.exc_info()[1], (OperationalError, InterfaceError, StorageAway))
+    response = _api_error(unavailable) if _to_api(request) else defaults.server_error(request)
+    if unavailable:
         response.status_code = 503
         response["Retry-After"] = str(RETRY_AFTER)
     return response
 
 
-def _api_error(away: bool) -> HttpResponse:
-    if away:
+def _api_error(unavailable: bool) -> HttpResponse:
+    if unavailable:
         return JsonResponse(body("unavailable", NO_DATABASE))
     return JsonResponse(body("server_error", "This is a fault of the site; its log says more."), status=500)
 

@@ -1,6 +1,6 @@
-"""How gunicorn serves the site: ``gunicorn imagesite.wsgi --config python:imagesite.webserver``. Options win over this.
+"""Configuration of gunicorn: ``gunicorn imagesite.wsgi --config python:imagesite.webserver``. Options win over it.
 
-Its processes count requests in one folder, so that /metrics tells of all of them whichever answers.
+Its processes count requests in one folder, so that /metrics has the sum whichever of them answers.
 """
 
 from __future__ import annotations
@@ -21,56 +21,57 @@ graceful_timeout = 5
 keepalive = 5
 loglevel = "warning"
 control_socket_disable = True
-_memory = Path("/dev/shm")  # noqa: S108  (a heartbeat must not wait for a busy disk)
-if _memory.is_dir():
-    worker_tmp_dir = str(_memory)
+_in_memory = Path("/", "dev", "shm")
+if _in_memory.is_dir():
+    worker_tmp_dir = str(_in_memory)  # a worker whose heartbeat waits for a busy disk would be killed
 
 
 def web_command(host: str, port: int, workers: int) -> list[str]:
-    """How to start it with this."""
+    """The command that starts gunicorn with this configuration."""
     options = ["--config", f"python:{__name__}", "--bind", f"{in_url(host)}:{port}", "--workers", str(workers)]
     return [sys.executable, "-m", "gunicorn", "imagesite.wsgi", *options]
 
 
 def in_url(host: str) -> str:
+    """The host as a URL has it: IPv6 addresses in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
-COUNTS = "PROMETHEUS_MULTIPROC_DIR"
-YOUNG = 60.0  # seconds
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # variable of prometheus_client
+GRACE = 60.0  # seconds in which a new folder may not be locked yet
 _PREFIX = "imagesite-metrics-"
 
 
 def on_starting(server: Any) -> None:
-    """Before processes are forked: an empty folder for what they count. A named one is emptied."""
-    if named := os.environ.get(COUNTS):
+    """Before processes are forked: give them an empty folder for their counters. A named one is emptied."""
+    if named := os.environ.get(METRICS_FOLDER):
         Path(named).mkdir(parents=True, exist_ok=True)
         for path in Path(named).glob("*.db"):
             path.unlink(missing_ok=True)
     else:
-        _drop_orphaned()
-        folder = tempfile.mkdtemp(prefix=_PREFIX, dir=_place())
-        server.held = _lock(Path(folder))  # by this process and those it forks, until the last one is dead
-        os.environ[COUNTS] = folder
+        _remove_orphaned()
+        folder = tempfile.mkdtemp(prefix=_PREFIX, dir=_parent())
+        server.metrics_lock = _lock(Path(folder))  # held by this process and those it forks, until the last one ends
+        os.environ[METRICS_FOLDER] = folder
 
 
 def on_exit(server: Any) -> None:
-    folder = Path(os.environ.get(COUNTS, ""))
+    folder = Path(os.environ.get(METRICS_FOLDER, ""))
     if folder.name.startswith(_PREFIX):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _drop_orphaned() -> None:
-    """Folders of those who were killed before they could. A young one may not have been locked yet."""
-    for folder in Path(_place()).glob(f"{_PREFIX}*"):
+def _remove_orphaned() -> None:
+    """Remove folders of servers that were killed: nobody holds their lock."""
+    for folder in Path(_parent()).glob(f"{_PREFIX}*"):
         with suppress(OSError):
-            if time() - folder.stat().st_mtime > YOUNG:
+            if time() - folder.stat().st_mtime > GRACE:
                 with _lock(folder):
                     shutil.rmtree(folder)
 
 
 def _lock(folder: Path) -> IO[bytes]:
-    """Raises OSError if somebody else has it."""
+    """The lock of a folder, until it is closed. Raises OSError if another process holds it."""
     file = (folder / "lock").open("ab")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -80,5 +81,5 @@ def _lock(folder: Path) -> IO[bytes]:
     return file
 
 
-def _place() -> str:
-    return str(_memory) if _memory.is_dir() else tempfile.gettempdir()
+def _parent() -> str:
+    return str(_in_memory) if _in_memory.is_dir() else tempfile.gettempdir()

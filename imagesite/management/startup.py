@@ -1,4 +1,4 @@
-"""What must be true and ready before the site is served. A failed check is one line, with its cure."""
+"""Checks and preparations before the site is served. A failed check is one line, with its cure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import Error, connection
 
-LEAST_FREE = 200_000_000  # bytes
+MIN_FREE = 200_000_000  # bytes
 
 
 def check_port(host: str, port: int) -> None:
@@ -32,7 +32,7 @@ def check_port(host: str, port: int) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Raises CommandError if files cannot be kept there."""
+    """Raises CommandError if files cannot be stored there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as probe:
@@ -42,8 +42,8 @@ def check_folder(folder: Path) -> None:
         raise CommandError(
             f"Cannot write to {folder}: {error.strerror}. Set IMAGESITE_DATA to another folder."
         ) from error
-    if free < LEAST_FREE:
-        message = f"Only {free / 1e6:.0f} MB are free in {folder}; {LEAST_FREE / 1e6:.0f} MB are needed."
+    if free < MIN_FREE:
+        message = f"Only {free / 1e6:.0f} MB are free in {folder}; {MIN_FREE / 1e6:.0f} MB are needed."
         raise CommandError(f"{message} Free some, or set IMAGESITE_DATA to a folder on another disk.")
 
 
@@ -53,19 +53,22 @@ def check_database() -> None:
         connection.ensure_connection()
     except (Error, ImproperlyConfigured) as error:
         first_line = str(error).strip().partition("\n")[0]
-        raise CommandError(f"Cannot open the database: {first_line}. See docs/admin-guide.md.") from error
+        raise CommandError(
+            f"Cannot open the database: {first_line}. Check DATABASE_URL; docs/admin-guide.md explains it."
+        ) from error
 
 
 def collect_static_files() -> None:
     """Copy and compress them, if one has changed since the last time."""
     marker = settings.STATIC_ROOT / ".collected"
-    wanted = _state_of_static_files()
-    if not marker.exists() or marker.read_text() != wanted:
+    state = _state_of_static_files()
+    if not marker.exists() or marker.read_text() != state:
         call_command("collectstatic", interactive=False, clear=True, verbosity=0)
-        marker.write_text(wanted)
+        marker.write_text(state)
 
 
 def _state_of_static_files() -> str:
+    """A digest of names, sizes and times: reading all files would take longer than collecting them."""
     digest = hashlib.sha256()
     for finder in get_finders():
         for name, storage in finder.list([]):

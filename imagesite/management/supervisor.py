@@ -2,6 +2,7 @@
 
 Why no package: honcho ends everything when one process dies; circus and supervisor put children in
 process groups of their own, where neither a Ctrl-C nor a kill of our group would reach them.
+Why no systemd: the site is to run with two commands, without root.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-GRACE = 10.0  # seconds to finish what is being done
-STEADY = 30.0  # a child that ran this long is no longer taken for one that cannot start
-LONGEST_PAUSE = 30.0
+GRACE = 10.0  # seconds to finish a request or task
+STEADY = 30.0  # seconds after which a child counts as one that can start
+MAX_PAUSE = 30.0  # seconds between two starts
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
@@ -36,7 +37,7 @@ class Child:
 
     def start(self, environment: Mapping[str, str]) -> None:
         self.started = monotonic()
-        self.process = subprocess.Popen(  # noqa: S603  (the command is this site's own)
+        self.process = subprocess.Popen(
             self.command,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -60,7 +61,7 @@ class Supervisor:
         self.children = children
         self.environment = environment
         self.stops = {signal.SIGINT, signal.SIGTERM}
-        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup
             self.stops.add(signal.SIGHUP)
 
     def run(self, ready: Callable[[], bool], announce: Callable[[], None]) -> int:
@@ -70,7 +71,7 @@ class Supervisor:
         announced = False
         for child in self.children:
             child.start(self.environment)
-        while not self._told_to_stop(0.3):
+        while not self._stop_requested(0.3):
             if not announced and any(child.ended() for child in self.children):
                 self.stop()
                 return 1
@@ -82,13 +83,13 @@ class Supervisor:
         return 0
 
     def stop(self) -> None:
-        """Ask all to end; after ``GRACE`` seconds, or when told again, kill what is left."""
+        """Ask all to end; after ``GRACE`` seconds, or at a second signal, kill what is left."""
         for child in self.children:
             if child.process and not child.ended():
                 child.process.terminate()
         deadline = monotonic() + GRACE
         while monotonic() < deadline and not all(child.ended() for child in self.children):
-            if self._told_to_stop(0.1):
+            if self._stop_requested(0.1):
                 break
         for child in self.children:
             if child.process and not child.ended():
@@ -96,14 +97,14 @@ class Supervisor:
                 child.process.wait()
         self._kill_orphans()
 
-    def _told_to_stop(self, seconds: float) -> bool:
+    def _stop_requested(self, seconds: float) -> bool:
         return signal.sigtimedwait(self.stops, seconds) is not None
 
     def _restart_ended(self) -> None:
-        """Start again what died, after a pause that doubles while it keeps dying."""
+        """Restart what died, after a pause that doubles while it keeps dying."""
         for child in self.children:
             if child.process and child.ended():
-                child.pause = 0.5 if monotonic() - child.started > STEADY else min(2 * child.pause, LONGEST_PAUSE)
+                child.pause = 0.5 if monotonic() - child.started > STEADY else min(2 * child.pause, MAX_PAUSE)
                 sys.stderr.write(f"The {child.name} ended with {child.process.returncode}; it is started again.\n")
                 child.process = None
                 self._kill_orphans()
@@ -111,7 +112,7 @@ class Supervisor:
                 child.start(self.environment)
 
     def _kill_orphans(self) -> None:
-        """End processes whose parent died: a subreaper inherits them."""
+        """End processes whose parent died: this one inherits them as their subreaper (PR_SET_CHILD_SUBREAPER)."""
         known = {child.process.pid for child in self.children if child.process}
         while orphans := _own_children() - known:
             for pid in orphans:
@@ -121,13 +122,13 @@ class Supervisor:
 
 
 def _own_children() -> set[int]:
-    """Process ids of this process's children; none where the kernel does not tell."""
+    """Process ids of this process's children; none where there is no /proc."""
     with suppress(OSError):
         return {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
     return set()
 
 
 def _prctl(option: int, value: int) -> None:
-    """Linux only; elsewhere a killed supervisor leaves its children running."""
+    """Call prctl(2). Linux only: elsewhere a killed supervisor leaves its children running."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(option, value)

@@ -116,7 +116,7 @@ def test_tasks_that_wait_are_counted(tmp_path: Path, monkeypatch) -> None:
     for _ in range(3):
         waiting.send_task("search.tasks.sweep")
     monkeypatch.setattr("imagesite.readiness.app", waiting)
-    assert readiness.waiting() == {"extract": 3}
+    assert readiness.queued_tasks() == {"extract": 3}
 
 
 def _figure(client: Client, name: str) -> float:
@@ -160,16 +160,16 @@ def test_a_request_is_answered_with_its_id(client: Client) -> None:
 
 def test_a_task_belongs_to_the_request_that_asked_for_it() -> None:
     from imagesite.celery import app
-    from imagesite.request_id import send_id_along, take_id_over
+    from imagesite.request_id import send_request_id, take_request_id
 
     request_id.set("from-a-request")
     headers: dict[str, object] = {}
-    send_id_along(headers=headers)
+    send_request_id(headers=headers)
     request_id.set("-")
     task = app.tasks["search.tasks.sweep"]
     task.push_request(**headers)
     try:
-        take_id_over(task=task)
+        take_request_id(task=task)
     finally:
         task.pop_request()
     assert request_id.get() == "from-a-request"

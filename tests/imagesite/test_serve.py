@@ -196,7 +196,7 @@ def test_a_read_only_folder_is_refused():
 
 def test_a_full_disk_is_refused(tmp_path, monkeypatch):
     startup.check_folder(tmp_path)
-    monkeypatch.setattr(startup, "LEAST_FREE", 10**18)
+    monkeypatch.setattr(startup, "MIN_FREE", 10**18)
     with pytest.raises(CommandError, match="MB are free"):
         startup.check_folder(tmp_path)
 

@@ -25,8 +25,8 @@ from search.encoders import DEFAULTS
 from search.model_registry import defaults, install
 from search.retrieval.warmup import warm_up
 
-# What listens on every address is reached at the machine's own.
-REACHED_AT = {str(IPv4Address(0)): "127.0.0.1", str(IPv6Address(0)): "::1"}
+# A server that listens on every address is reached at the loopback address.
+LOOPBACK = {str(IPv4Address(0)): "127.0.0.1", str(IPv6Address(0)): "::1"}
 
 
 class Command(BaseCommand):
@@ -49,7 +49,7 @@ class Command(BaseCommand):
             Child("worker", worker_command(options["concurrency"]), niceness=5),
         ]
         environment = os.environ | {"IMAGESITE_DATA": str(settings.DATA), "PYTHONPATH": str(settings.BASE_DIR)}
-        ready = partial(answers, REACHED_AT.get(host, host), port)
+        ready = partial(answers, LOOPBACK.get(host, host), port)
         if Supervisor(children, environment).run(ready, self._announcement(host, port)):
             raise CommandError("The site could not be started; the lines above say why.")
 
@@ -69,18 +69,16 @@ class Command(BaseCommand):
         connections.close_all()  # forked children must not share them
 
     def _make_models(self) -> None:
-        """The default ones, so that words find pictures from the first moment; workers fetch what settings ask for."""
+        """Make the default models, so that words find pictures from the start. Workers install what settings name."""
         if missing := [name for name in defaults.missing() if name in DEFAULTS]:
             self._say("Making the models that see and read (once).")
-            # Beside this process, which lives long and would keep the memory.
-            made = subprocess.run(install.command(*missing), capture_output=True, text=True, check=False)  # noqa: S603
-            if made.returncode:
-                self._say(f"Without them, for now: {made.stderr.strip()}")
+            # In a process of its own: this one lives long and would never give the memory back.
+            done = subprocess.run(install.command(*missing), capture_output=True, text=True, check=False)
+            if done.returncode:
+                self._say(f"Without them, for now: {done.stderr.strip()}")
 
     def _announcement(self, host: str, port: int) -> Callable[[], None]:
-        return partial(
-            self._say, f"The site is at http://{in_url(REACHED_AT.get(host, host))}:{port}/ (Ctrl-C stops it)"
-        )
+        return partial(self._say, f"The site is at http://{in_url(LOOPBACK.get(host, host))}:{port}/ (Ctrl-C stops it)")
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
@@ -88,14 +86,14 @@ class Command(BaseCommand):
 
 
 def worker_command(concurrency: int) -> list[str]:
-    """Celery with its clock inside, and without the talk among workers, which a queue of files would keep for ever."""
+    """Celery with its scheduler, and without messages among workers, which would pile up in a queue of files."""
     options = f"-B --concurrency {concurrency} --without-gossip --without-mingle --without-heartbeat"
     quiet = ["-W", "ignore:You're running the worker with superuser privileges"]
     return [sys.executable, *quiet, "-m", "celery", "--quiet", "-A", "imagesite", "worker", *options.split()]
 
 
 def answers(host: str, port: int) -> bool:
-    """Whether the site does, be it to redirect to HTTPS or to refuse the host name."""
+    """Whether the site answers, even if only to redirect to HTTPS or to refuse the host name."""
     connection = HTTPConnection(host, port, timeout=2)
     try:
         connection.request("GET", "/healthz")
