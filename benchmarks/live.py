@@ -51,20 +51,21 @@ def bench_build(rows: np.ndarray[Any, Any]) -> list[Row]:
 
 
 def bench_tail(rows: np.ndarray[Any, Any], query: np.ndarray[Any, Any]) -> list[Row]:
-    from search.retrieval.live import live
+    from search.features.versions import state_of
+    from search.retrieval.live import view_of
 
-    view = live(SPACE).view()
+    view = view_of(state_of(SPACE))
     put(np.arange(2 * 10**6, 2 * 10**6 + TAIL), rows[:TAIL])
-    many = seconds(lambda: live(SPACE).view())
-    after = live(SPACE).view()
+    many = seconds(lambda: view_of(state_of(SPACE)))
+    after = view_of(state_of(SPACE))
     one = []
     for i in range(15):
         put(np.array([3 * 10**6 + i]), rows[i : i + 1])
-        one.append(1000 * seconds(lambda: live(SPACE).view()))
+        one.append(1000 * seconds(lambda: view_of(state_of(SPACE))))
     return [
         (f"taking in {TAIL:,} changes", f"{1000 * many:.0f}"),
         (f"taking in 1 change, {TAIL:,} rows in the tail", f"{np.median(one):.1f}"),
-        ("noticing that nothing changed", f"{median_ms(lambda: live(SPACE).view()):.2f}"),
+        ("noticing that nothing changed", f"{median_ms(lambda: view_of(state_of(SPACE))):.2f}"),
         (f"scanning a tail of {len(after.tail):,}", f"{median_ms(lambda: after.tail.search(query, K)):.2f}"),
         ("the whole search, tail empty", f"{median_ms(lambda: view.search(query, K)):.2f}"),
         (f"the whole search, {len(after.tail):,} rows in the tail", f"{median_ms(lambda: after.search(query, K)):.2f}"),
@@ -73,11 +74,9 @@ def bench_tail(rows: np.ndarray[Any, Any], query: np.ndarray[Any, Any]) -> list[
 
 def bench_allowed(queries: np.ndarray[Any, Any]) -> list[Row]:
     """Of the index as it is loaded; recall against an exact scan of what is allowed."""
-    from search.methods import get_method
-    from search.snapshots import build
 
-    index = build.newest_index(SPACE)[0]
-    keys, features = stored_rows(get_method(SPACE))
+    index = loaded_index()
+    keys, features = stored_rows()
     dice, found = np.random.default_rng(3), list[Row]()
     for share in (0.001, 0.01, 0.1, 0.5, 1.0):
         allowed = np.sort(dice.choice(keys, int(share * len(keys)), replace=False))
@@ -92,10 +91,20 @@ def bench_allowed(queries: np.ndarray[Any, Any]) -> list[Row]:
     return found
 
 
-def stored_rows(method: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def loaded_index() -> Any:
+    """The index of the newest snapshot, as a process that starts would load it."""
+    from search.features.versions import state_of
+    from search.snapshots.loading import newest_index
+
+    state = state_of(SPACE)
+    return newest_index(state, state.serving).index
+
+
+def stored_rows() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    from search.features.versions import state_of
     from search.retrieval.recall_check import chunks
 
-    parts = list(chunks(SPACE))
+    parts = list(chunks(state_of(SPACE)))
     return np.concatenate([keys for keys, _ in parts]), np.concatenate([rows for _, rows in parts])
 
 
@@ -106,9 +115,8 @@ def thawed(index: Any) -> Any:
 
 def bench_bare(queries: np.ndarray[Any, Any]) -> list[Row]:
     """Grown by hnswlib, loaded from a snapshot, and hnswlib itself, in turns on the same graph."""
-    from search.snapshots import build
 
-    loaded, grown = build.newest_index(SPACE)[0], build.newest_index(SPACE)[0]
+    loaded, grown = loaded_index(), loaded_index()
     bare = thawed(grown)
     calls: dict[str, Callable[[Any], object]] = {
         "hnswlib.knn_query": lambda query: bare.knn_query(query, k=K, num_threads=1),
@@ -137,7 +145,6 @@ def bench_check() -> list[Row]:
 
 
 def report(count: int) -> str:
-    from search.snapshots import build
 
     dice = np.random.default_rng(7)
     rows = synthetic(SPACE, count + TIMES * NEW, dice)
@@ -154,7 +161,7 @@ def report(count: int) -> str:
             table(("what", "ms", "ratio"), bench_bare(queries)),
             "## The HTTP API beside hnswlib, milliseconds a request\n\nFrom gunicorn with one process, started as "
             "`manage.py serve` does, over a connection that stays open.",
-            table(COLUMNS, bench_api(rows, thawed(build.newest_index(SPACE)[0]))),
+            table(COLUMNS, bench_api(rows, thawed(loaded_index()))),
             "## Allowed keys only",
             table(("share", "keys", "ms", "recall@10"), bench_allowed(queries)),
             "## Swapping to a new snapshot while a thread asks, milliseconds\n\nNet: less the time in which the thread "

@@ -29,7 +29,8 @@ def asking(queries: Rows) -> Iterator[list[tuple[int | None, float, float]]]:
     """A thread that asks all the time; gives a list of (snapshot, milliseconds, of these without a processor)."""
     from django.db import connection
 
-    from search.retrieval.live import live
+    from search.features.versions import state_of
+    from search.retrieval.live import view_of
 
     stop = threading.Event()
     times: list[tuple[int | None, float, float]] = []
@@ -39,7 +40,7 @@ def asking(queries: Rows) -> Iterator[list[tuple[int | None, float, float]]]:
         i = 0
         while not stop.is_set():
             idle, started = waited_ms(), time.perf_counter()
-            view = live(SPACE).view()
+            view = view_of(state_of(SPACE))
             view.search(queries[i % len(queries)], K)
             times.append((view.snapshot_id, 1000 * (time.perf_counter() - started), waited_ms() - idle))
             i += 1
@@ -59,14 +60,15 @@ def bench_swap(rows: Rows, queries: Rows) -> list[Row]:
 
     The thread asks before that, too: the first queries of a thread find the processor's caches cold, swap or not.
     """
+    from search.features.versions import state_of
     from search.models import Space
-    from search.retrieval.live import live
+    from search.retrieval.live import view_of
 
     found, named = [], Space.objects.filter(pk=SPACE)
-    live(SPACE).view()
+    view_of(state_of(SPACE))
     for turn in range(SWAPS):
         put(np.array([10**6 + turn]), rows[turn : turn + 1])
-        live(SPACE).view()  # what the change itself costs is measured below
+        view_of(state_of(SPACE))  # what the change itself costs is measured below
         old = named.get().snapshot_id
         build_elsewhere()
         new = named.get().snapshot_id

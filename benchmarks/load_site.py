@@ -74,8 +74,9 @@ def prepare(data: Path, count: int, real: int, pictures: Path) -> None:
     from django.core.management import call_command
 
     from gallery.models import Image
+    from search.features.versions import states_of
     from search.methods import METHODS
-    from search.snapshots import build
+    from search.snapshots.build import build, due
 
     call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
@@ -85,9 +86,9 @@ def prepare(data: Path, count: int, real: int, pictures: Path) -> None:
         _timed(f"{count - real:,} made pictures", _make_rows, count - real)
     added = Image.objects.filter(bytes__gt=1).count()
     _timed(f"{real - added:,} real pictures", _add_real, list(variations(files, real))[added:])
-    for space in METHODS:
-        if build.due(space):
-            _timed(f"index of {space}", build.build, space)
+    for state in states_of(METHODS):
+        if due(state):
+            _timed(f"index of {state.name}", build, state.name)
     _forgo()
     _write_list(data, files)
 
@@ -98,15 +99,15 @@ def _forgo() -> None:
     Made pictures have no files that could be compared.
     """
     from search.duplicates.models import Cursor
-    from search.features.versions import row_of, serving
+    from search.features.versions import states_of
     from search.map.models import Layout
     from search.methods import METHODS
 
-    for space in METHODS:
-        if not Layout.objects.filter(space=space).exists():
-            Layout.objects.create(space=space, state=Layout.State.FAILED)
-        row = row_of(space)
-        Cursor.objects.update_or_create(space=space, defaults={"sequence": row.head, "version": serving(row).version})
+    for state in states_of(METHODS):
+        if not Layout.objects.filter(space=state.name).exists():
+            Layout.objects.create(space=state.name, state=Layout.State.FAILED)
+        seen = {"sequence": state.position.sequence, "version": state.serving.version}
+        Cursor.objects.update_or_create(space=state.name, defaults=seen)
 
 
 def _timed(what: str, call: Any, *arguments: Any) -> None:

@@ -186,8 +186,9 @@ def prepare(data: str, count: int, parts: int, pictures: Path) -> list[Path]:
     from django.core.management import call_command
 
     from gallery.decoding import decode
+    from search.features.versions import state_of
     from search.methods import METHODS
-    from search.retrieval.live import live
+    from search.retrieval.live import view_of
     from search.retrieval.warmup import warm_up
     from search.snapshots import build
 
@@ -200,7 +201,7 @@ def prepare(data: str, count: int, parts: int, pictures: Path) -> list[Path]:
         started = time.perf_counter()
         build.build(space)
         print(f"{space}: built in {time.perf_counter() - started:.0f} s", flush=True)
-        live(space).view()
+        view_of(state_of(space))
     return enlarged(files[:: max(1, len(files) // 43)], Path(data))
 
 

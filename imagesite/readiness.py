@@ -17,8 +17,9 @@ from kombu.exceptions import ChannelError, OperationalError
 
 from imagesite.celery import app
 from search.exceptions import SpaceUnavailable
+from search.features.versions import states_of
 from search.methods import METHODS
-from search.retrieval.live import live
+from search.retrieval.live import view_of
 from search.snapshots.shared import reach
 
 BROKER_TIMEOUT = 1  # second
@@ -75,13 +76,13 @@ def static() -> str:
 def spaces() -> dict[str, str]:
     """Space -> why it cannot answer in full (no model, no snapshot that can be loaded, a silent server), or ""."""
     problems: dict[str, str] = {}
-    for space in METHODS:
+    for state in states_of(METHODS):
         try:
-            view = live(space).view()
+            view = view_of(state)
             reach(view.index)
-            problems[space] = view.problem or ""
+            problems[state.name] = view.problem or ""
         except SpaceUnavailable as error:
-            problems[space] = str(error)
+            problems[state.name] = str(error)
     return problems
 
 

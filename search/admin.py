@@ -16,14 +16,16 @@ from django.utils.timesince import timesince
 from gallery.admin import ImageAdmin
 from gallery.models import Image
 from search.exceptions import SearchError
-from search.features import backlog, store
+from search.features import backlog
+from search.features.store import current
+from search.features.versions import state_of_row, states_of
 from search.indexes import INDEXES
 from search.jobs import reindexing, status
 from search.jobs.admin import BackgroundJobAdmin, ReadOnlyAdmin
 from search.methods import METHODS
 from search.models import Extraction, Job, Snapshot, Space
-from search.snapshots import build
-from search.snapshots.build import index_name, unfit
+from search.snapshots.loading import index_name
+from search.snapshots.rollback import rollback
 
 admin.site.unregister(Image)
 
@@ -37,7 +39,7 @@ class SearchedImageAdmin(ImageAdmin):
     @admin.action(description="Extract again", permissions=["change"])
     def extract_again(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:
         ids = list(queryset.values_list("pk", flat=True))
-        backlog.mark_stale(METHODS, ids)
+        backlog.mark_stale(states_of(METHODS), ids)
         reindexing.enqueue_extraction(ids)
         self.message_user(request, f"{len(ids)} pictures will be worked on again.")
 
@@ -74,7 +76,7 @@ class SpaceAdmin(ReadOnlyAdmin):
     def roll_back(self, request: HttpRequest, queryset: QuerySet[Space]) -> None:
         for space in queryset:
             try:
-                serves = build.rollback(space.name, request.user.get_username())
+                serves = rollback(space.name, request.user.get_username())
                 self.message_user(request, f"{serves} serves again; what came later is searched beside it.")
             except SearchError as error:
                 self.message_user(request, str(error), messages.ERROR)
@@ -99,14 +101,14 @@ class SpaceAdmin(ReadOnlyAdmin):
 
     @admin.display(description="pictures")
     def count(self, space: Space) -> int:
-        return store.current(space.name).count()
+        return current(state_of_row(space)).count()
 
     def pending(self, space: Space) -> int:
-        return backlog.pending(space.name)
+        return backlog.pending(state_of_row(space))
 
     @admin.display(description="tail")
     def tail(self, space: Space) -> int:
-        return status.tail(space)
+        return status.tail(state_of_row(space))
 
     @admin.display(description="snapshot")
     def sequence(self, space: Space) -> str:
@@ -136,7 +138,7 @@ class SpaceAdmin(ReadOnlyAdmin):
 
     @admin.display(description="problem", empty_value="-")
     def problem(self, space: Space) -> str:
-        return unfit(space.snapshot) if space.snapshot else ""
+        return status.snapshot_problem(state_of_row(space))
 
 
 @admin.register(Job)

@@ -1,4 +1,4 @@
-"""One at a time: a lock that dies with its holder, whatever the clock says, on this machine and on all of them."""
+"""A lock among all processes that dies with its holder, whatever the clock says."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ LOCKS = 7_311  # our class of PostgreSQL's advisory locks; those of one number, 
 
 
 @contextmanager
-def alone(name: str) -> Iterator[bool]:
-    """Whether no other process does what ``name`` says until this ends.
+def exclusive(name: str) -> Iterator[bool]:
+    """Try to take the lock of this name; yields False at once if another process, or a thread of this one, has it.
 
     Among processes of a machine a file is locked, and among machines that share a PostgreSQL the name in there.
     """
@@ -28,12 +28,12 @@ def alone(name: str) -> Iterator[bool]:
         if connection.vendor != "postgresql":
             yield True
             return
-        with _among_machines(name) as free:
+        with _advisory_lock(name) as free:
             yield free
 
 
 @contextmanager
-def _among_machines(name: str) -> Iterator[bool]:
+def _advisory_lock(name: str) -> Iterator[bool]:
     """On a connection of its own: the lock ends with it, and the work may close the usual one."""
     own = connection.copy()
     try:

@@ -15,21 +15,24 @@ from django.utils import timezone
 from search.exceptions import JobClosed
 
 
-class Moment(NamedTuple):
-    """A point in the history of a space: the last sequence number given out, and the token of that change."""
+class Position(NamedTuple):
+    """A position in the changelog of a space: the last sequence number given out, and the token of that change.
+
+    Two databases that went different ways since a backup may give out the same number, but never the same token.
+    """
 
     sequence: int = 0
     token: str = ""
 
 
 class Space(models.Model):
-    """One way of seeing, and the counter that orders its changes.
+    """A method's features of the whole collection, and the counter that orders their changes.
 
     ``head`` is the last sequence number given out. It is raised by a row-locking UPDATE in the same
     transaction as the change that it numbers, so sequence order is commit order on every database.
     ``token`` is random and new with every change: a database that was restored from a backup gives out the same
     numbers again, but never the same tokens.
-    ``version`` answers until a new one is complete, see features/versions.py; empty until the first snapshot is built.
+    ``version`` serves until a new one is complete, see features/versions.py; empty until the first snapshot is built.
     """
 
     name = models.CharField(max_length=40, primary_key=True)
@@ -54,8 +57,8 @@ class Space(models.Model):
         return self.name
 
     @property
-    def moment(self) -> Moment:
-        return Moment(self.head, self.token)
+    def position(self) -> Position:
+        return Position(self.head, self.token)
 
     def advance(self, count: int) -> None:
         """Give out the next ``count`` numbers; call in the transaction that has locked this row."""
@@ -70,7 +73,7 @@ class Space(models.Model):
 
 
 class Commit(models.Model):
-    """The end of one change, kept while a snapshot or a process may have to ask whether it was in this history."""
+    """The last position of one change, kept while a snapshot or a process may ask whether this database had it."""
 
     space = models.ForeignKey(Space, on_delete=models.CASCADE, related_name="+")
     sequence = models.BigIntegerField()
@@ -115,7 +118,7 @@ class Feature(models.Model):
 
 
 class Extraction(models.Model):
-    """A picture that work was asked for and not yet finished; the row goes when the work is done."""
+    """A picture whose extraction is queued or has failed; the row is deleted when it is done."""
 
     image_id = models.BigIntegerField(primary_key=True)
     enqueued_at = models.DateTimeField(db_index=True)
@@ -152,8 +155,8 @@ class Snapshot(models.Model):
         return f"{self.space_id} at {self.sequence}"
 
     @property
-    def moment(self) -> Moment:
-        return Moment(self.sequence, self.token)
+    def position(self) -> Position:
+        return Position(self.sequence, self.token)
 
 
 class SelfCheck(models.Model):

@@ -22,7 +22,7 @@ def extract_features(ids: Sequence[int], **_: object) -> None:
 
 @receiver(images_deleted)
 def leave_tombstones(ids: Sequence[int], **_: object) -> None:
-    store.bury(ids)
+    store.write_tombstones(ids)
 
 
 @receiver(post_migrate)

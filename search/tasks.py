@@ -13,7 +13,7 @@ from search.features import extraction
 from search.jobs import reindexing
 from search.jobs.queue import send
 from search.retrieval import recall_check
-from search.snapshots import build
+from search.snapshots.build import build
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ def extract(ids: Sequence[int]) -> None:
 def build_index(space: str) -> None:
     """Bring a space's snapshot up to its head; what is in the way now is looked at again by the next sweep."""
     try:
-        build.build(space)
+        build(space)
     except SpaceUnavailable as error:
         log.warning("The index of %s is not built now: %s", space, error)
 

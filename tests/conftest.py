@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.cache import cache
 
 from search.features import backlog
+from search.features.versions import states_of
 from search.jobs import reindexing
 from search.methods import METHODS
 from search.models import Job
@@ -137,7 +138,7 @@ def worker(django_capture_on_commit_callbacks) -> Callable[[], None]:
         for _ in range(20):
             with django_capture_on_commit_callbacks(execute=True):
                 reindexing.sweep(at_once=True)
-            waiting = backlog.lacking(METHODS, thumbnails=True).exists()
+            waiting = backlog.lacking(states_of(METHODS), thumbnails=True).exists()
             unfinished = Job.objects.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING]).exists()
             if not waiting and not unfinished:
                 return

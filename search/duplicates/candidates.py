@@ -9,10 +9,11 @@ import numpy as np
 from search.collection import Image
 from search.duplicates.hashes import RADIUS, Joined, Near, nearest_of_each, telling
 from search.duplicates.pairs import Matrix, inverse
-from search.features import store
+from search.features.store import current
+from search.features.versions import state_of
 from search.methods import METHODS, get_method
 from search.retrieval import engine, queries
-from search.retrieval.live import live
+from search.retrieval.live import view_of
 from search.retrieval.query import Query
 from search.types import Features, Keys, Pixels
 
@@ -28,7 +29,7 @@ Close = dict[tuple[int, int], int]  # (smaller id, larger id) -> differing bits
 
 def collection() -> Joined:
     """All hashes that searches can find."""
-    stored = list(store.current(HASHES).values_list("image_id", "data"))
+    stored = list(current(state_of(HASHES)).values_list("image_id", "data"))
     rows = get_method(HASHES).rows([bytes(data) for _, data in stored if data is not None])
     return Joined(np.array([key for key, _ in stored], np.int64), rows)
 
@@ -95,7 +96,7 @@ def like(stored: bytes) -> list[int]:
 
 def _asked(keys: Keys, forms: Features) -> Near:
     """As ``Joined.near``, of the living index; for few pictures."""
-    view = live(HASHES).view()
+    view = view_of(state_of(HASHES))
     askers, found, apart = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for key, of_key in zip(keys.tolist(), forms, strict=True):
         if not telling(of_key[:1])[0]:

@@ -20,9 +20,10 @@ from search.duplicates.grouping import lock_groups, regroup
 from search.duplicates.hashes import Joined
 from search.duplicates.models import Cursor, Pair, Recheck
 from search.duplicates.pixel_cache import PixelCache, Unreadable
+from search.features.changelog import changed_rows
 from search.features.store import current
-from search.features.versions import row_of, serving
-from search.locks import alone
+from search.features.versions import state_of
+from search.locks import exclusive
 from search.methods import METHODS
 from search.models import Feature
 from search.types import Progress, silent
@@ -65,7 +66,7 @@ def find(progress: Progress = silent, seconds: float = float("inf")) -> int:
 
     0 at once if somebody else is looking. Safe to call at any time and to kill.
     """
-    with alone("duplicates") as free:
+    with exclusive("duplicates") as free:
         if not free or not (total := waiting()):
             return 0
         with transaction.atomic():
@@ -139,7 +140,7 @@ def _wanted(batch: Batch, joined: Joined | None) -> dict[tuple[int, int], Clue]:
         wanted |= {keys: Clue(place=place) for keys, place in candidates.parts_of(key).items()}
     if batch.space == SPACE:
         keys = batch.new + batch.again
-        rows = current(SPACE).filter(image_id__in=keys).values_list("image_id", "data")
+        rows = current(state_of(SPACE)).filter(image_id__in=keys).values_list("image_id", "data")
         hashes = {key: bytes(data) for key, data in rows if data is not None}
         wanted |= dict.fromkeys(candidates.blank(hashes), Clue(0))
         wanted |= {pair: Clue(distance) for pair, distance in candidates.close(hashes, joined).items()}
@@ -189,8 +190,8 @@ def _cursor(space: str) -> Cursor:
 
 
 def _version(space: str) -> str:
-    return serving(row_of(space)).version
+    return state_of(space).serving.version
 
 
 def _changes(space: str, after: int) -> QuerySet[Feature]:
-    return Feature.objects.filter(space=space, version=_version(space), sequence__gt=after, data__isnull=False)
+    return changed_rows(space, after, version=_version(space)).filter(data__isnull=False)

@@ -22,7 +22,6 @@ from search.methods import METHODS
 from search.methods.base import Method
 from search.query_uploads.models import QueryUpload
 from search.query_uploads.services import query_by_upload, upload_pixels
-from search.retrieval.live import live
 from search.retrieval.queries import query_by_stored, query_by_text
 from search.retrieval.query import Query
 from search.retrieval.regions import Region
@@ -94,7 +93,7 @@ class Pair:
 
 
 SHOWN: dict[str, Callable[[Pair], Mapping[str, Any]]] = {
-    "phash": lambda pair: evidence.bits(pair.asked.query.rows["phash"], pair.method.rows([pair.data])[0]),
+    "phash": lambda pair: evidence.bits(pair.asked.query.spaces["phash"].rows, pair.method.rows([pair.data])[0]),
     "color": lambda pair: _colours(pair),
     "local": lambda pair: _matches(pair),
 }
@@ -120,7 +119,7 @@ def explain(asked: Asked, image: Image) -> Why:
     said: list[Said] = []
     skipped = dict(asked.query.missing)
     for space in METHODS:
-        if space not in asked.query.rows:
+        if space not in asked.query.spaces:
             continue
         try:
             said.append(_said(space, asked, image))
@@ -133,7 +132,7 @@ def explain(asked: Asked, image: Image) -> Why:
 
 
 def _said(space: str, asked: Asked, image: Image) -> Said:
-    method = live(space).view().method
+    method = asked.query.spaces[space].view.method
     data = stored_of([image.pk], space, method.version).get(image.pk)
     if data is None:
         raise SpaceUnavailable("result_not_extracted")
@@ -147,11 +146,12 @@ def _said(space: str, asked: Asked, image: Image) -> Said:
 
 def _distances(method: Method, query: Query, space: str, stored: Sequence[bytes]) -> NDArray[np.float64]:
     """Of each to the nearest of the query's forms, as a search counts it."""
-    if method.verified and space in query.stored:
-        return np.array([one.distance for one in method.verify(query.stored[space], stored)])
+    feature = query.spaces[space].feature
+    if method.verified and feature is not None:
+        return np.array([one.distance for one in method.verify(feature, stored)])
     rows = method.rows(stored)
     found: NDArray[np.float64] = np.min(
-        [METRICS[method.metric].distances(form, rows) for form in query.rows[space]], axis=0
+        [METRICS[method.metric].distances(form, rows) for form in query.spaces[space].rows], axis=0
     )
     return found
 
@@ -178,7 +178,7 @@ def _colours(pair: Pair) -> Mapping[str, Any]:
 
 def _matches(pair: Pair) -> Mapping[str, Any]:
     """Where the query lies in the found picture, and which of its points were found there."""
-    stored = pair.asked.query.stored.get("local")
+    stored = pair.asked.query.spaces["local"].feature
     if stored is None:
         return {}
     return evidence.matches(matched(stored, pair.data), pair.asked.size, (pair.image.width, pair.image.height))

@@ -1,4 +1,4 @@
-"""What images still lack, and what was asked for."""
+"""The backlog: which images lack a feature, and for which of them work is queued."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from search.collection import Image, images
-from search.features import versions
 from search.features.store import current, feature_rows
+from search.features.versions import SpaceState
 from search.methods.base import Method
 from search.models import Extraction, Feature
 
@@ -21,56 +21,61 @@ MAX_TRIES = 5  # of one picture; a picture that kills its worker must not do so 
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class TargetVersion:
     """A version of a space that pictures should have features of."""
 
     space: str
     method: Method
 
     def fresh(self) -> QuerySet[Feature]:
+        """The stored features that need not be extracted again."""
         return feature_rows(self.space, self.method.version).filter(stale=False)
 
 
-def ways(names: Iterable[str]) -> list[Way]:
+def target_versions(states: Iterable[SpaceState]) -> list[TargetVersion]:
     """What is to be extracted for these spaces; a space without a model has nothing."""
-    return [Way(name, method) for name in names for method in versions.wanted(name)]
+    return [TargetVersion(state.name, method) for state in states for method in state.targets]
 
 
-def lacking(names: Iterable[str], *, thumbnails: bool = False) -> QuerySet[Image]:
-    """Images that lack a fresh feature in one of the spaces, less those that were given up."""
-    return images_lacking(ways(names), thumbnails=thumbnails)
+def lacking(states: Iterable[SpaceState], *, thumbnails: bool = False) -> QuerySet[Image]:
+    """Images that lack a fresh feature in one of the spaces, by id; those that were given up are left out."""
+    return images_lacking(target_versions(states), thumbnails=thumbnails)
 
 
-def pending(space: str) -> int:
-    """How many images still lack this space's feature; two counts when there are none, the usual case."""
+def pending(state: SpaceState) -> int:
+    """How many images still lack a feature of this space."""
     total = images().count()
-    behind = [way for way in ways([space]) if way.fresh().count() != total]
+    # Counting is far cheaper than joining, and where the counts are equal, as they usually are, none is missing.
+    behind = [target for target in target_versions([state]) if target.fresh().count() != total]
     return images_lacking(behind).count() if behind else 0
 
 
-def complete(space: str, method: Method) -> bool:
-    """Whether a version has every picture that the version that answers has, less those that were given up."""
-    own = feature_rows(space, method.version).filter(image_id=OuterRef("image_id"))
+def complete(state: SpaceState) -> bool:
+    """Whether there is a coming version, and it has every picture that the serving one has or was given up."""
+    if state.coming is None:
+        return False
+    own = feature_rows(state.name, state.coming.version).filter(image_id=OuterRef("image_id"))
     given_up = Extraction.objects.filter(pk=OuterRef("image_id"), tries__gte=MAX_TRIES)
-    return not current(space).exclude(Exists(own)).exclude(Exists(given_up)).exists()
+    return not current(state).exclude(Exists(own)).exclude(Exists(given_up)).exists()
 
 
-def mark_stale(names: Iterable[str], ids: Iterable[int] | None = None) -> int:
-    """Ask for features to be computed again, of all images or some; the old ones serve until then."""
+def mark_stale(states: Iterable[SpaceState], ids: Iterable[int] | None = None) -> int:
+    """Let features be extracted again, of all images or some; the stored ones serve until then."""
     chosen = Q() if ids is None else Q(image_id__in=list(ids))
     Extraction.objects.filter(chosen, tries__gte=MAX_TRIES).delete()
-    return sum(way.fresh().filter(chosen).update(stale=True) for way in ways(names))
+    return sum(target.fresh().filter(chosen).update(stale=True) for target in target_versions(states))
 
 
-def unmark_stale(names: Iterable[str]) -> int:
+def unmark_stale(spaces: Iterable[str]) -> int:
     """Take back what ``mark_stale`` asked for of all images: the features that are stored count as they are."""
-    return Feature.objects.filter(space__in=list(names), stale=True).update(stale=False)
+    return Feature.objects.filter(space__in=list(spaces), stale=True).update(stale=False)
 
 
-def images_lacking(ways: Iterable[Way], *, thumbnails: bool = False) -> QuerySet[Image]:
+def images_lacking(targets: Iterable[TargetVersion], *, thumbnails: bool = False) -> QuerySet[Image]:
+    """Images that lack a fresh feature of one of these versions, by id; those that were given up are left out."""
     lacks = Q(thumbnailed=False) if thumbnails else Q(pk__in=())
-    for way in ways:
-        lacks |= ~Q(Exists(way.fresh().filter(image_id=OuterRef("pk"))))
+    for target in targets:
+        lacks |= ~Q(Exists(target.fresh().filter(image_id=OuterRef("pk"))))
     given_up = Extraction.objects.filter(image_id=OuterRef("pk"), tries__gte=MAX_TRIES)
     return images().filter(lacks).exclude(Exists(given_up)).order_by("pk")
 
@@ -82,7 +87,7 @@ def count_try(ids: Sequence[int]) -> None:
 
 
 def note_enqueued(ids: Iterable[int]) -> None:
-    """Note that work on these images was asked for now."""
+    """Note that extraction of these images was queued now."""
     Extraction.objects.bulk_create(
         [Extraction(image_id=key, enqueued_at=timezone.now()) for key in ids],
         update_conflicts=True,

@@ -1,8 +1,4 @@
-"""Pictures -> stored features: each picture is decoded once, every missing feature is computed from it.
-
-The order of changes: ``store`` and ``bury`` lock the heads of their spaces, always in the order of their
-names, number their changes, and commit. Who has read all rows up to a sequence has missed nothing below it.
-"""
+"""Images -> stored features: each image is decoded once, and every feature that it lacks is computed from that."""
 
 from __future__ import annotations
 
@@ -25,8 +21,9 @@ from search.collection import (
     speaking_to_storage,
 )
 from search.exceptions import SpaceUnavailable
-from search.features.backlog import Way, count_try, images_lacking, ways
+from search.features.backlog import TargetVersion, count_try, images_lacking, target_versions
 from search.features.store import NewFeature, store
+from search.features.versions import states_of
 from search.methods import METHODS
 from search.methods.base import Picture
 from search.models import Extraction
@@ -35,46 +32,57 @@ log = logging.getLogger(__name__)
 
 GROUP_BYTES = 64_000_000  # of pixels in memory at once, and one picture more
 
+Failures = dict[int, Exception]  # by image id
+
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A decoded picture."""
+class Decoded:
+    """A decoded image."""
 
-    key: int
+    id: int
     picture: Picture
 
 
-def extract(ids: Sequence[int], names: Sequence[str] = tuple(METHODS)) -> None:
+def extract(ids: Sequence[int], spaces: Sequence[str] = tuple(METHODS)) -> None:
     """Compute and store what these images lack. Safe to run twice, at once, and for images that are gone."""
-    lacks = {way: set(images_lacking([way]).filter(pk__in=ids).values_list("pk", flat=True)) for way in ways(names)}
+    lacks = {
+        target: set(images_lacking([target]).filter(pk__in=ids).values_list("pk", flat=True))
+        for target in target_versions(states_of(spaces))
+    }
     todo = list(images().filter(Q(pk__in=set().union(*lacks.values())) | Q(pk__in=ids, thumbnailed=False)))
     count_try([image.pk for image in todo])
-    failed: dict[int, Exception] = {}
-    for group in _opened(todo, failed):
-        new, keys = _computed(group, lacks, failed), {one.key for one in group}
+    failed: Failures = {}
+    for group in _decoded(todo, failed):
+        new, done = _computed(group, lacks, failed), {decoded.id for decoded in group}
         with transaction.atomic():
             store(new)
-            mark_thumbnailed(ids=keys)
-            Extraction.objects.filter(pk__in=keys - failed.keys()).delete()
-    for key, error in failed.items():
-        log.warning("Picture %s: %s: %s", key, type(error).__name__, error)
-        tries = F("tries") - 1 if isinstance(error, (Busy, StorageAway)) else F("tries")  # then it is not to blame
-        Extraction.objects.filter(pk=key).update(error=f"{type(error).__name__}: {error}", tries=tries)
+            mark_thumbnailed(ids=done)
+            Extraction.objects.filter(pk__in=done - failed.keys()).delete()
+    _note(failed)
     Extraction.objects.filter(pk__in=set(ids) - failed.keys()).delete()
 
 
-def _opened(todo: Sequence[Image], failed: dict[int, Exception]) -> Iterator[list[Opened]]:
-    """Decoded pictures in groups of bounded memory; what cannot be decoded goes to ``failed``."""
-    group: list[Opened] = []
-    for place, image in enumerate(todo):
+def _note(failed: Failures) -> None:
+    """Write down why images failed, for the admin and for the number of their tries."""
+    for key, error in failed.items():
+        log.warning("Picture %s: %s: %s", key, type(error).__name__, error)
+        # A busy machine or a storage that is away is not the picture's fault.
+        tries = F("tries") - 1 if isinstance(error, (Busy, StorageAway)) else F("tries")
+        Extraction.objects.filter(pk=key).update(error=f"{type(error).__name__}: {error}", tries=tries)
+
+
+def _decoded(todo: Sequence[Image], failed: Failures) -> Iterator[list[Decoded]]:
+    """Decoded images in groups of bounded memory; what cannot be decoded goes to ``failed``."""
+    group: list[Decoded] = []
+    for number, image in enumerate(todo):
         try:
-            group.append(Opened(image.pk, _picture(image)))
+            group.append(Decoded(image.pk, _picture(image)))
         except StorageAway as error:  # the others would only wait as long
-            failed |= {one.pk: error for one in todo[place:]}
+            failed |= {later.pk: error for later in todo[number:]}
             break
         except Exception as error:  # one bad picture must not stop the others of its batch
             failed[image.pk] = error
-        if sum(one.picture.pixels.nbytes for one in group) > GROUP_BYTES:
+        if sum(decoded.picture.pixels.nbytes for decoded in group) > GROUP_BYTES:
             yield group
             group = []
     if group:
@@ -91,34 +99,38 @@ def _picture(image: Image) -> Picture:
     return Picture(decoded.pixels)
 
 
-def _computed(group: Sequence[Opened], lacks: Mapping[Way, set[int]], failed: dict[int, Exception]) -> list[NewFeature]:
-    """What the pictures of a group lack; those that a method cannot do go to ``failed``."""
+def _computed(group: Sequence[Decoded], lacks: Mapping[TargetVersion, set[int]], failed: Failures) -> list[NewFeature]:
+    """What the images of a group lack; those that a method cannot do go to ``failed``."""
     new: list[NewFeature] = []
-    for way, keys in lacks.items():
-        asked = [one for one in group if one.key in keys]
+    for target, ids in lacks.items():
+        lacking = [decoded for decoded in group if decoded.id in ids]
         try:
-            features = _features(way, asked)
+            features = _features(target, lacking)
         except SpaceUnavailable as error:  # its model went away meanwhile; no picture is to blame
-            log.warning("Space %s: %s", way.space, error)
+            log.warning("Space %s: %s", target.space, error)
             continue
-        except Exception:  # one of them, but which?
-            features = _one_by_one(way, asked, failed)
+        except Exception:  # of one of them, and only computing each by itself tells of which
+            features = _one_by_one(target, lacking, failed)
         new.extend(features)
     return new
 
 
-def _one_by_one(way: Way, asked: Iterable[Opened], failed: dict[int, Exception]) -> list[NewFeature]:
+def _one_by_one(target: TargetVersion, lacking: Iterable[Decoded], failed: Failures) -> list[NewFeature]:
     new: list[NewFeature] = []
-    for one in asked:
+    for decoded in lacking:
         try:
-            new.extend(_features(way, [one]))
+            new.extend(_features(target, [decoded]))
         except Exception as error:  # one bad picture must not stop the others of its batch
-            failed[one.key] = error
+            failed[decoded.id] = error
     return new
 
 
-def _features(way: Way, asked: Sequence[Opened]) -> list[NewFeature]:
-    datas = way.method.extract_many([one.picture for one in asked]) if asked else []
-    if not all(map(way.method.fits, datas)):
-        raise ValueError(f"The method of {way.space} gave what is no feature of it.")
-    return [NewFeature(one.key, way.space, way.method.version, data) for one, data in zip(asked, datas, strict=True)]
+def _features(target: TargetVersion, lacking: Sequence[Decoded]) -> list[NewFeature]:
+    method = target.method
+    stored = method.extract_many([decoded.picture for decoded in lacking]) if lacking else []
+    if not all(map(method.fits, stored)):
+        raise ValueError(f"The method of {target.space} gave what is no feature of it.")
+    return [
+        NewFeature(decoded.id, target.space, method.version, data)
+        for decoded, data in zip(lacking, stored, strict=True)
+    ]

@@ -1,76 +1,102 @@
-"""Which version of a space answers, and which one is being made beside it.
+"""Which version of a space serves, and which one is being made to take its place.
 
-A space's features are of a version: that of its method, with its model. When another is configured, workers extract
-it beside the one that answers, for old and new pictures alike. Once it has all that the old one has, its index is
-built and one UPDATE lets it answer. The old one is kept for the way back.
+A space's features are of a version: that of its method, with its model. When another one is configured, workers extract
+it as well, of old and new pictures alike, while the serving one answers. Once it has all that the serving one has, its
+index is built and one UPDATE lets it serve. The old one is kept for a rollback.
+
+A space is looked up once, where a request, a task or a command begins; what is below takes the ``SpaceState``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
 
 from search.exceptions import SpaceUnavailable
 from search.methods import get_method
 from search.methods.base import Method
-from search.models import Space
+from search.models import Position, Snapshot, Space
 from search.types import Message
 
 
-def row_of(space: str) -> Space:
-    """The row of a space; one that is not there yet is made up."""
-    return Space.objects.filter(pk=space).first() or Space(name=space)
+@dataclass(frozen=True)
+class SpaceState:
+    """A space as one query found it: the values of its row, and its method in the versions that matter.
 
-
-def rows_of(names: Iterable[str]) -> dict[str, Space]:
-    """The rows of several spaces, in one query."""
-    found = Space.objects.in_bulk(list(names))
-    return {name: found.get(name) or Space(name=name) for name in names}
-
-
-def serving(space: Space | str) -> Method:
-    """The method in the version that answers. Raises SpaceUnavailable.
-
-    Where the version that answered cannot be computed any more, the configured one answers, complete or not.
+    ``version`` is what the row says, "" until the first snapshot is built; ``refused`` was rolled back. Methods are
+    made when they are first asked for, so that a broken one harms nobody who does not need it; then they stay the same.
     """
-    row = space if isinstance(space, Space) else row_of(space)
-    configured = get_method(row.name)
-    if row.version and (answers := configured.at(row.version)):
-        return answers
-    return configured.at(configured.version) or configured
+
+    name: str
+    position: Position
+    version: str
+    refused: str
+    snapshot: Snapshot | None
+
+    @cached_property
+    def serving(self) -> Method:
+        """The method in the version that answers searches. Raises SpaceUnavailable.
+
+        The configured one, complete or not, where the row's version cannot be computed any more.
+        """
+        if self.version and (stored := self._configured.at(self.version)):
+            return stored
+        return self._configured.at(self._configured.version) or self._configured
+
+    @cached_property
+    def coming(self) -> Method | None:
+        """The method in the version that is to take the place of the serving one, if there is one."""
+        if self.problem:
+            return None
+        try:
+            configured = self._configured.version
+        except SpaceUnavailable:  # the serving version has its model, the configured one has not
+            return None
+        return None if configured in (self.serving.version, self.refused) else self._configured
+
+    @property
+    def targets(self) -> list[Method]:
+        """The versions that pictures should have features of, the serving one first; none without a model."""
+        if self.problem:
+            return []
+        return [self.serving, self.coming] if self.coming else [self.serving]
+
+    @property
+    def problem(self) -> Message | None:
+        """Why no search of this space can be answered, with the cure; None if it can."""
+        try:
+            _ = self.serving
+        except SpaceUnavailable as error:
+            return error.message
+        return None
+
+    @property
+    def snapshot_id(self) -> int | None:
+        return self.snapshot.pk if self.snapshot else None
+
+    @cached_property
+    def _configured(self) -> Method:
+        return get_method(self.name)
 
 
-def wanted(space: Space | str) -> list[Method]:
-    """The versions that pictures should have features of: the one that answers, and then the one to come, if any.
-
-    None without a model: nothing is pending then.
-    """
-    row = space if isinstance(space, Space) else row_of(space)
-    try:
-        now = serving(row)
-    except SpaceUnavailable:
-        return []
-    configured = get_method(row.name)
-    target = version_of(configured)
-    return [now] if target in ("", now.version, row.refused) else [now, configured]
+def state_of(name: str) -> SpaceState:
+    """The state of one space; see ``states_of``."""
+    return states_of([name])[0]
 
 
-def version_of(method: Method) -> str:
-    """The method's version; "" without a model."""
-    try:
-        return method.version
-    except SpaceUnavailable:
-        return ""
+def states_of(names: Iterable[str]) -> list[SpaceState]:
+    """The states of these spaces, in their order, by one query. A space without a row is empty."""
+    asked = list(names)
+    rows = Space.objects.select_related("snapshot").in_bulk(asked)
+    return [state_of_row(rows.get(name) or Space(name=name)) for name in asked]
 
 
-def problem(space: str) -> Message | None:
-    """Why a space cannot answer at all, with the cure; None if it can."""
-    try:
-        serving(space)
-    except SpaceUnavailable as error:
-        return error.message
-    return None
+def state_of_row(row: Space) -> SpaceState:
+    """The state that a row describes."""
+    return SpaceState(row.name, row.position, row.version, row.refused, row.snapshot)
 
 
-def accept(space: str) -> None:
+def accept(name: str) -> None:
     """Let a version that was rolled back come again."""
-    Space.objects.filter(pk=space).update(refused="")
+    Space.objects.filter(pk=name).update(refused="")

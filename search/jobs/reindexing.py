@@ -18,12 +18,13 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from search.exceptions import JobClosed, SpaceUnavailable
-from search.features import backlog, versions
+from search.features import backlog
+from search.features.versions import accept, states_of
 from search.jobs.progress import StopWhenClosed, closing
 from search.jobs.queue import send
-from search.methods import METHODS, spaces_of
+from search.methods import ALL, METHODS, spaces_of
 from search.models import Extraction, Job
-from search.snapshots import build
+from search.snapshots.build import behind, build, due
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def start_job(*, spaces: Sequence[str], force: bool = False, user: User | None =
 
     Returns at once. Raises UnknownSpace.
     """
-    names = list(dict.fromkeys(name for one in spaces or ["all"] for name in spaces_of(one)))
+    names = list(dict.fromkeys(space for method in spaces or [ALL] for space in spaces_of(method)))
     job = Job.objects.create(spaces=names, force=force, requested_by=user)
     transaction.on_commit(partial(send, "search.tasks.advance_job", job.pk))
     return job
@@ -113,14 +114,14 @@ def _begin(job: Job) -> None:
             return
         if job.force:
             for space in job.spaces:
-                versions.accept(space)
-            backlog.mark_stale(job.spaces)
+                accept(space)
+            backlog.mark_stale(states_of(job.spaces))
     sweep_missing(at_once=True)
 
 
 def _extracting(job: Job) -> bool:
     """Whether pictures are still to be done; writes down how many are."""
-    pending = max(backlog.pending(space) for space in job.spaces)
+    pending = max(backlog.pending(state) for state in states_of(job.spaces))
     total = max(job.total, pending)
     job.note(stage="extracting features" if pending else "", done=total - pending, total=total)
     return pending > 0
@@ -132,12 +133,12 @@ def _build(job: Job) -> None:
     for space in job.spaces:
         job.note(stage=f"building the index of {space}", error="")
         try:
-            build.build(space, StopWhenClosed(job))
+            build(space, StopWhenClosed(job))
         except SpaceUnavailable as error:  # the others need not wait for it
             waits = f"{space}: {error}"
     if waits:
         job.note(stage="waiting", error=waits)
-    elif not any(build.behind(space) for space in job.spaces):
+    elif not any(behind(state) for state in states_of(job.spaces)):
         job.finish()
 
 
@@ -150,20 +151,20 @@ def sweep(*, at_once: bool = False) -> None:
     unfinished = Job.objects.filter(state__in=Job.UNFINISHED)
     for job_id in unfinished.values_list("pk", flat=True):
         send("search.tasks.advance_job", job_id)
-    for space in METHODS:
-        if build.due(space):
-            send("search.tasks.build_index", space)
+    for state in states_of(METHODS):
+        if due(state):
+            send("search.tasks.build_index", state.name)
 
 
 def sweep_missing(*, at_once: bool = False) -> int:
     """Enqueue images that lack something and that no task is at work on; returns how many."""
-    found = backlog.lacking(METHODS, thumbnails=True)
+    lacking = backlog.lacking(states_of(METHODS), thumbnails=True)
     # Asked for again when it was just done, and the message was lost: nobody else would strike it off.
-    lost = Extraction.objects.filter(tries__lt=backlog.MAX_TRIES).exclude(image_id__in=found.values("pk"))
+    lost = Extraction.objects.filter(tries__lt=backlog.MAX_TRIES).exclude(image_id__in=lacking.values("pk"))
     (lost if at_once else lost.filter(enqueued_at__lte=lost_before())).delete()
     if not at_once:
-        found = found.exclude(Exists(_under_way().filter(image_id=OuterRef("pk"))))
-    ids = list(found.values_list("pk", flat=True)[:MOST_QUEUED])
+        lacking = lacking.exclude(Exists(_under_way().filter(image_id=OuterRef("pk"))))
+    ids = list(lacking.values_list("pk", flat=True)[:MOST_QUEUED])
     if at_once:
         Extraction.objects.filter(pk__in=ids).update(enqueued_at=lost_before())
     # A picture that was tried before goes alone: if it kills its worker, no other is taken for guilty.

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import Sum
 from django.db.models.functions import Length
 
-from search.features import backlog, store, versions
+from search.features.backlog import pending
+from search.features.changelog import changed_rows
+from search.features.store import current, feature_rows
+from search.features.versions import SpaceState, states_of
 from search.methods import METHODS, get_method
-from search.models import Feature, Snapshot, Space
-from search.snapshots.build import index_name
+from search.snapshots.loading import index_name, unfit
 
 NO_MODEL = "no model"
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotStatus:
+    """The snapshot in use; ``problem`` says why it cannot be used, "" if it can."""
+
+    sequence: int
+    count: int
+    bytes: int
+    created_at: datetime
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
-    """One space. ``count``: what searches find; ``bytes``: features.
+    """One space. ``count``: pictures that searches find; ``bytes``: size of the features.
 
-    ``lag``: changes since the snapshot; ``tail``: what of them is still to be seen, for each search to compare.
+    ``lag``: changes since the snapshot; ``tail``: those of them that every search compares one by one.
 
-    ``version`` answers, "no model" where none can; ``coming`` is being made to take its place, see versions.py.
+    ``version`` serves, "no model" where none can; ``coming`` is being made to take its place, see versions.py.
     ``problem``: why the space cannot answer.
     """
 
@@ -33,7 +47,7 @@ class Status:
     pending: int
     tail: int
     lag: int
-    snapshot: Snapshot | None
+    snapshot: SnapshotStatus | None
     bytes: int
     coming: str = ""
     problem: str = ""
@@ -41,38 +55,49 @@ class Status:
 
 def statuses() -> list[Status]:
     """Every space of the table, in its order."""
-    rows = Space.objects.select_related("snapshot").in_bulk(list(METHODS))
-    return [status(rows.get(name) or Space(name=name)) for name in METHODS]
+    return [status(state) for state in states_of(METHODS)]
 
 
-def status(space: Space) -> Status:
-    """One space, by its row."""
-    method, wanted = get_method(space.name), [one.version for one in versions.wanted(space)]
-    version = wanted[0] if wanted else ""
+def status(state: SpaceState) -> Status:
+    """How one space stands."""
     return Status(
-        space=space.name,
-        method=method.name,
-        version=version or NO_MODEL,
-        index=index_name(space.name),
-        count=store.current(space.name).count(),
-        pending=backlog.pending(space.name),
-        tail=tail(space),
-        lag=space.head - (space.snapshot.sequence if space.snapshot else 0),
-        snapshot=space.snapshot,
-        bytes=stored_bytes(space.name),
-        coming=", ".join(wanted[1:]),
-        problem=versions.problem(space.name) or "",
+        space=state.name,
+        method=get_method(state.name).name,
+        version=NO_MODEL if state.problem else state.serving.version or NO_MODEL,
+        index=index_name(state.name),
+        count=current(state).count(),
+        pending=pending(state),
+        tail=tail(state),
+        lag=state.position.sequence - (state.snapshot.sequence if state.snapshot else 0),
+        snapshot=_snapshot_status(state),
+        bytes=stored_bytes(state.name),
+        coming=state.coming.version if state.coming else "",
+        problem=state.problem or "",
     )
 
 
-def tail(space: Space) -> int:
-    """Changes that the snapshot in use does not hold."""
-    known, version = (space.snapshot.sequence, space.snapshot.version) if space.snapshot else (0, "")
-    later = Feature.objects.filter(space=space.name, sequence__gt=known)
-    return (later.filter(version=version) if version else later).count()
+def _snapshot_status(state: SpaceState) -> SnapshotStatus | None:
+    if (snapshot := state.snapshot) is None:
+        return None
+    problem = snapshot_problem(state)
+    return SnapshotStatus(snapshot.sequence, snapshot.count, snapshot.bytes, snapshot.created_at, problem)
+
+
+def snapshot_problem(state: SpaceState) -> str:
+    """Why the snapshot in use cannot serve now; "" if it can, or if there is none."""
+    if state.snapshot is None:
+        return ""
+    return state.snapshot.problem or state.problem or unfit(state.snapshot, state.serving)
+
+
+def tail(state: SpaceState) -> int:
+    """Features that the snapshot in use does not hold: of its version, or of all versions where there is none."""
+    if state.snapshot is None:
+        return changed_rows(state.name, 0).count()
+    return changed_rows(state.name, state.snapshot.sequence, version=state.snapshot.version).count()
 
 
 def stored_bytes(space: str) -> int:
     """Size of a space's stored features, of every version."""
-    found = Feature.objects.filter(space=space).aggregate(bytes=Sum(Length("data")))
-    return int(found["bytes"] or 0)
+    total = feature_rows(space).aggregate(bytes=Sum(Length("data")))["bytes"]
+    return int(total or 0)

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from search.collection import images
-from search.features import store, versions
+from search.features import store
+from search.features.versions import SpaceState, state_of
 from search.jobs.progress import JobProgress
 from search.map import cluster_labels, poster, tiles
 from search.map.codec import ImageFacts, Positions, centres_of, positions_of
 from search.map.layout import STEPS, Centres, Rows, lay_out, morton_order, principal_axes
 from search.map.models import Layout
 from search.map.positions import current, serving
-from search.models import Space
 from search.types import Keys
 
 CHUNK = 5_000  # features in memory at once
@@ -39,9 +39,9 @@ def make(layout: Layout) -> None:
 
 
 def _compute_positions(layout: Layout) -> None:
-    head = versions.row_of(layout.space).head
+    state = state_of(layout.space)
     layout.note(stage="reading features", done=0, total=STEPS)
-    keys, rows = principal_components(layout.space)
+    keys, rows = principal_components(state)
     previous = _previous_centres(layout.space, keys)
     layout.note(stage="laying out")
     progress = JobProgress(layout)
@@ -49,27 +49,28 @@ def _compute_positions(layout: Layout) -> None:
     # Slots follow the Z curve, so that a tile shows a neighbourhood of the map.
     order = morton_order(centres)
     positions = described(keys[order], centres[order])
-    layout.count, layout.sequence = len(positions), head
-    Layout.objects.filter(pk=layout.pk).update(positions=positions.tobytes(), count=len(positions), sequence=head)
+    layout.count, layout.sequence = len(positions), state.position.sequence
+    made = {"positions": positions.tobytes(), "count": layout.count, "sequence": layout.sequence}
+    Layout.objects.filter(pk=layout.pk).update(**made)
 
 
-def principal_components(space: str) -> tuple[Keys, Rows]:
+def principal_components(state: SpaceState) -> tuple[Keys, Rows]:
     """Ids ``(n,)`` and principal components ``(n, <= 50)`` of all pictures of a space; read in chunks, twice."""
-    mean, axes = principal_axes(rows for _, rows in _chunks(space))
+    mean, axes = principal_axes(rows for _, rows in _chunks(state))
     keys: list[Keys] = [np.zeros(0, np.int64)]
     parts: list[Rows] = [np.zeros((0, axes.shape[1]), np.float32)]
-    for ids, rows in _chunks(space):
+    for ids, rows in _chunks(state):
         keys.append(ids)
         parts.append(np.asarray((rows - mean) @ axes, np.float32))
     return np.concatenate(keys), np.concatenate(parts)
 
 
-def _chunks(space: str) -> Iterator[tuple[Keys, Rows]]:
+def _chunks(state: SpaceState) -> Iterator[tuple[Keys, Rows]]:
     """Ids and float32 rows in the order of the ids."""
-    method = versions.serving(space)
+    method = state.serving
     last = -1
     while True:
-        features = store.current(space).filter(image_id__gt=last).order_by("image_id")
+        features = store.current(state).filter(image_id__gt=last).order_by("image_id")
         chunk = list(features.values_list("image_id", "data")[:CHUNK])
         if not chunk:
             return
@@ -101,6 +102,6 @@ def described(keys: Keys, centres: Centres) -> Positions:
     return positions_of([facts[key] for key in keys[exists].tolist()], centres[exists])
 
 
-def count_of(space: str) -> int:
+def count_of(state: SpaceState) -> int:
     """Pictures that a new map would have."""
-    return store.current(space).count() if Space.objects.filter(pk=space).exists() else 0
+    return store.current(state).count()

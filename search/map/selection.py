@@ -13,9 +13,11 @@ from django.db.models import QuerySet
 
 from search.collection import Image, as_zip
 from search.exceptions import BadQuery, SearchError
-from search.features import store, versions
+from search.features.store import current
+from search.features.versions import state_of
 from search.retrieval.engine import search
-from search.retrieval.query import Query
+from search.retrieval.live import view_of
+from search.retrieval.query import Query, SpaceQuery
 from search.types import Result
 
 SAMPLE = 500  # pictures that a mean is made of, at most
@@ -28,10 +30,11 @@ def selected(ids: Sequence[int]) -> QuerySet[Image]:
 
 def similar_to_mean(*, ids: Sequence[int], space: str, limit: int) -> Result:
     """Pictures near the mean of these, without them. Raises SearchError if none has a feature yet."""
-    method = versions.serving(space)
+    state = state_of(space)
+    method = state.serving
     # Evenly from a large selection: more do not move the mean.
     sample = ids[:: -(-len(ids) // SAMPLE)]
-    stored = store.current(space).filter(image_id__in=sample).values_list("data", flat=True)
+    stored = current(state).filter(image_id__in=sample).values_list("data", flat=True)
     fitting = [bytes(data) for data in stored if data is not None and method.fits(bytes(data))]
     if not fitting:
         raise BadQuery("nothing_extracted")
@@ -40,7 +43,8 @@ def similar_to_mean(*, ids: Sequence[int], space: str, limit: int) -> Result:
     rows = method.rows(fitting).astype(np.float32)
     mean, length = rows.mean(axis=0), np.linalg.norm(rows, axis=1).mean()
     mean *= length / (np.linalg.norm(mean) or 1.0)  # as long as its rows: a mean of unit vectors is shorter
-    return search(Query({space: mean[np.newaxis]}, exclude=frozenset(sample)), method=space, limit=limit)
+    asked = SpaceQuery(view_of(state), mean[np.newaxis])
+    return search(Query({space: asked}, exclude=frozenset(sample)), method=space, limit=limit)
 
 
 Write = Callable[[QuerySet[Image]], Iterator[bytes]]

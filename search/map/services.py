@@ -10,10 +10,11 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from search.exceptions import JobClosed, SearchError, UnknownSpace, message_of
-from search.features import backlog, versions
+from search.features import backlog
+from search.features.versions import SpaceState, state_of, states_of
 from search.jobs.progress import closing
 from search.jobs.queue import send
-from search.locks import alone
+from search.locks import exclusive
 from search.map import build, tiles, updates
 from search.map.models import Layout
 from search.map.positions import serving
@@ -31,8 +32,13 @@ PREFERRED = ("semantic", "neural", "color")  # the first of these that can have 
 
 def mappable() -> list[str]:
     """Spaces that can have a map now: Euclidean distances, and a model if one is needed. The preferred one first."""
-    ready = [space for space in METHODS if get_method(space).metric == "euclidean" and not versions.problem(space)]
-    return sorted(ready, key=lambda space: PREFERRED.index(space) if space in PREFERRED else len(PREFERRED))
+    return [state.name for state in _mappable()]
+
+
+def _mappable() -> list[SpaceState]:
+    euclidean = states_of(space for space in METHODS if get_method(space).metric == "euclidean")
+    ready = [state for state in euclidean if not state.problem]
+    return sorted(ready, key=lambda state: (*PREFERRED, state.name).index(state.name))
 
 
 def mapped() -> list[Layout]:
@@ -48,7 +54,7 @@ def request_layout(*, space: str, user: User | None = None) -> Layout:
     if space not in METHODS:
         raise UnknownSpace("unknown_method", name=space, choices=", ".join(mappable()))
     if space not in mappable():
-        reason = versions.problem(space) or message_of("only_neighbours")
+        reason = state_of(space).problem or message_of("only_neighbours")
         raise SearchError("method_without_map", method=Message(space, label_of(space)), reason=reason)
     with transaction.atomic():
         layout = Layout.objects.filter(space=space, state__in=Layout.UNFINISHED).first()
@@ -70,7 +76,7 @@ def advance(layout_id: int) -> None:
     layout = Layout.objects.defer("positions").filter(pk=layout_id, state__in=Layout.UNFINISHED).first()
     if layout is None:
         return
-    with alone(lock_of(layout.space)) as free:
+    with exclusive(lock_of(layout.space)) as free:
         if free and _claimed(layout):
             with closing(layout):
                 _make(layout)
@@ -103,7 +109,7 @@ def cancel(layout: Layout) -> bool:
 
 def discard_cancelled(space: str) -> None:
     """Remove what cancelled maps have left; a worker that is still on one does so itself when it stops."""
-    with alone(lock_of(space)) as free:
+    with exclusive(lock_of(space)) as free:
         for layout in _cancelled().filter(space=space) if free else ():
             discard(layout)
 
@@ -116,7 +122,7 @@ def _cancelled() -> QuerySet[Layout]:
 
 def catch_up(space: str) -> None:
     """Bring the map that serves up to date with its space. Safe to call at any time, by several at once."""
-    with alone(lock_of(space)) as free:
+    with exclusive(lock_of(space)) as free:
         layout = serving(space) if free else None
         if layout:
             updates.catch_up(layout)
@@ -128,26 +134,27 @@ def sweep() -> None:
         send("search.map.tasks.advance", layout_id)
     for space in _cancelled().values_list("space", flat=True):
         discard_cancelled(space)
-    for space in mappable():
-        layout = serving(space)
-        if layout and (layout.sequence < versions.row_of(space).head or not tiles.complete(layout)):
-            send("search.map.tasks.catch_up", space)
-        if due(space, layout):
-            request_layout(space=space)
+    ready = _mappable()
+    for state in ready:
+        layout = serving(state.name)
+        if layout and (layout.sequence < state.position.sequence or not tiles.complete(layout)):
+            send("search.map.tasks.catch_up", state.name)
+        if due(state, layout, preferred=state is ready[0]):
+            request_layout(space=state.name)
 
 
-def due(space: str, layout: Layout | None) -> bool:
+def due(state: SpaceState, layout: Layout | None, *, preferred: bool) -> bool:
     """Whether a space should get a new map by itself: the preferred one its first, any other when it has grown much.
 
     After a map that failed or was cancelled the next one is for people to ask for.
     """
-    last = Layout.objects.filter(space=space).defer("positions").first()
+    last = Layout.objects.filter(space=state.name).defer("positions").first()
     if last and last.state != Layout.State.DONE:
         return False
     if layout is None:
-        return space == mappable()[0] and build.count_of(space) >= FEWEST and not backlog.pending(space)
+        return preferred and build.count_of(state) >= FEWEST and not backlog.pending(state)
     changed = layout.points.count()
-    return changed > GROWTH * max(layout.count, FEWEST) and not backlog.pending(space)
+    return changed > GROWTH * max(layout.count, FEWEST) and not backlog.pending(state)
 
 
 def prune(space: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 
 from search.encoders.folder import META, Folder, folder_path
 from search.exceptions import SearchError
+from search.features.versions import SpaceState, state_of, states_of
 from search.methods import METHODS, get_method, label_of
-from search.models import Space
 from search.retrieval.queries import WORDS
 
 RECOMMENDED = "open_clip:ViT-B-32/laion2b_s34b_b79k"
@@ -53,26 +53,26 @@ def installed_models() -> list[InstalledModel]:
     """By name; folders that cannot be read are left out. Checksums are verified when a model is loaded, not here."""
     folders = [folder for path in sorted(root().glob(f"[!.]*/{META}")) if (folder := _folder(path.parent))]
     unique = {folder.key: folder for folder in folders}  # a name is a link to a folder that is listed too
-    return [InstalledModel(key, folder.meta, folder.size, used_by(key)) for key, folder in unique.items()]
+    states = states_of(METHODS)
+    return [InstalledModel(key, folder.meta, folder.size, used_by(key, states)) for key, folder in unique.items()]
 
 
-def used_by(key: str) -> tuple[str, ...]:
+def used_by(key: str, states: Iterable[SpaceState]) -> tuple[str, ...]:
     """Labels of the spaces whose features this encoder makes."""
-    return tuple(label_of(space) for space in METHODS if key in versions_of(space))
+    return tuple(label_of(state.name) for state in states if key in versions_of(state))
 
 
-def versions_of(space: str) -> str:
+def versions_of(state: SpaceState) -> str:
     """The serving version of a space and the configured one, if there is a model, with a blank between them."""
-    serving = Space.objects.filter(pk=space).values_list("version", flat=True).first() or ""
     try:
-        return f"{serving} {get_method(space).version}".strip()
+        return f"{state.version} {get_method(state.name).version}".strip()
     except SearchError:
-        return serving
+        return state.version
 
 
 def text_model() -> TextModel:
     """The model that answers text searches, and what would answer them better."""
-    key = versions_of(WORDS).partition(" ")[0].partition(":")[2] if WORDS in METHODS else ""
+    key = versions_of(state_of(WORDS)).partition(" ")[0].partition(":")[2] if WORDS in METHODS else ""
     folder = _folder(folder_path(root(), key)) if key else None
     if folder is None:
         return TextModel(

@@ -98,7 +98,9 @@ def query_by_upload(upload: QueryUpload, method: str = ALL, region: Region | Non
 
 def _packed(query: Query) -> list[list[str]]:
     return [
-        [space, query.views[space].method.version, b64encode(data).decode()] for space, data in query.stored.items()
+        [space, asked.view.method.version, b64encode(asked.feature).decode()]
+        for space, asked in query.spaces.items()
+        if asked.feature is not None
     ]
 
 
@@ -108,10 +110,4 @@ def _unpacked(features: Sequence[Sequence[str]]) -> dict[tuple[str, str], bytes]
 
 def _joined(one: Query, other: Query) -> Query:
     """A query that asks what both ask."""
-    return replace(
-        one,
-        rows={**one.rows, **other.rows},
-        missing={**one.missing, **other.missing},
-        stored={**one.stored, **other.stored},
-        views={**one.views, **other.views},
-    )
+    return replace(one, spaces={**one.spaces, **other.spaces}, missing={**one.missing, **other.missing})

@@ -15,8 +15,8 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def admitting(space: str, skipped: dict[str, Message]) -> Iterator[None]:
-    """One space that cannot answer, or is broken, must not take the others with it."""
+def skipping(space: str, skipped: dict[str, Message]) -> Iterator[None]:
+    """If the space cannot answer, or its method is broken, the reason goes to ``skipped`` and the caller goes on."""
     try:
         yield
     except SpaceUnavailable as error:

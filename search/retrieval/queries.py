@@ -10,13 +10,13 @@ from time import perf_counter
 from search.collection import Image, pixels_of
 from search.exceptions import BadQuery, SpaceUnavailable, message_of
 from search.features.store import features_of
-from search.features.versions import rows_of
+from search.features.versions import states_of
 from search.methods import ALL, METHODS, get_method, label_of, spaces_of
 from search.methods.base import Method, Picture
 from search.retrieval.engine import search
-from search.retrieval.guard import admitting
-from search.retrieval.live import live
-from search.retrieval.query import Query
+from search.retrieval.guard import skipping
+from search.retrieval.live import view_of
+from search.retrieval.query import Query, SpaceQuery
 from search.retrieval.regions import Region
 from search.types import Message, Pixels, Result
 
@@ -26,14 +26,19 @@ WORDS = "semantic"  # the space that is asked in words, if no other is named
 
 
 def by_words(words: str, method: str, limit: int) -> Result:
-    """What a search by words finds. Raises BadQuery or UnknownSpace."""
+    """The result of a search by words. Raises BadQuery or UnknownSpace."""
     if WORDS not in METHODS:
         return Result(method, 0.0, skipped={WORDS: message_of("no_text_model")})
     started = perf_counter()
     query = query_by_text(words, method)
-    reading = 1000 * (perf_counter() - started)
-    found = search(query, method=method, limit=limit)
-    return replace(found, took_ms=round(found.took_ms + reading, 3))
+    encoding = 1000 * (perf_counter() - started)
+    result = search(query, method=method, limit=limit)
+    return replace(result, took_ms=round(result.took_ms + encoding, 3))
+
+
+def query_by_stored(image: Image, method: str = ALL, region: Region | None = None) -> Query:
+    """A query by a stored picture or a part of it. Raises UnknownSpace; for a part, what ``pixels_of`` raises."""
+    return query_by_part(image, method, region) if region else query_by_image(image.pk, method)
 
 
 def query_by_part(image: Image, method: str, region: Region) -> Query:
@@ -42,50 +47,44 @@ def query_by_part(image: Image, method: str, region: Region) -> Query:
     return replace(query, exclude=frozenset([image.pk]))
 
 
-def query_by_stored(image: Image, method: str = ALL, region: Region | None = None) -> Query:
-    """A query by a stored picture or a part of it."""
-    return query_by_part(image, method, region) if region else query_by_image(image.pk, method)
+def query_by_image(image_id: int, method: str = ALL) -> Query:
+    """A query by a stored picture, which is no answer to itself."""
+    features = features_of(image_id, spaces_of(method))
+    return replace(query_by_features(features, method), exclude=frozenset([image_id]))
 
 
 def query_by_pixels(pixels: Pixels, method: str = ALL) -> Query:
     """A query by a picture that need not be stored."""
     picture = Picture(pixels)
-    return _query(spaces_of(method), lambda _, way: way.extract_many([picture])[0])
-
-
-def query_by_image(image_id: int, method: str = ALL) -> Query:
-    """A query by a stored picture, which is no answer to itself."""
-    asked = spaces_of(method)
-    return replace(query_by_features(features_of(image_id, asked), method), exclude=frozenset([image_id]))
+    return _query(spaces_of(method), lambda _, serving: serving.extract_many([picture])[0])
 
 
 def query_by_features(features: Mapping[tuple[str, str], bytes], method: str = ALL) -> Query:
-    """A query by features that were extracted before, by (space, version); a space that has another now is missing."""
-    return _query(spaces_of(method), lambda space, way: features.get((space, way.version), b""))
+    """A query by features that were extracted before, by (space, version); a space with another version is missing."""
+    return _query(spaces_of(method), lambda space, serving: features.get((space, serving.version), b""))
 
 
 def query_by_text(text: str, method: str = ALL) -> Query:
     """A query by words, for the spaces that know words. Raises BadQuery if the one that is named does not."""
-    asked = [space for space in spaces_of(method) if get_method(space).words]
-    if not asked:
+    names = [space for space in spaces_of(method) if get_method(space).words]
+    if not names:
         raise BadQuery("method_without_words", method=Message(method, label_of(method)))
-    rows, views, missing = {}, {}, dict[str, Message]()
-    for space in asked:
-        with admitting(space, missing):
-            view = live(space).view()
-            rows[space], views[space] = view.method.read(text), view
-    return Query(rows, missing, views=views, words=True)
+    spaces, missing = {}, dict[str, Message]()
+    for state in states_of(names):
+        with skipping(state.name, missing):
+            view = view_of(state)
+            spaces[state.name] = SpaceQuery(view, view.method.read(text))
+    return Query(spaces, missing, words=True)
 
 
-def _query(asked: Iterable[str], feature: Callable[[str, Method], bytes]) -> Query:
-    """A query by features, each of the version that answers in this process now."""
-    rows, stored, views, missing = {}, {}, {}, dict[str, Message]()
-    for space, row in rows_of(asked).items():
-        with admitting(space, missing):
-            view = live(space).view(row)
-            way = view.method
-            data = feature(space, way)
-            if not data or not way.fits(data):
+def _query(names: Iterable[str], feature: Callable[[str, Method], bytes]) -> Query:
+    """A query by one feature a space, each of the version that serves in this process now."""
+    spaces, missing = {}, dict[str, Message]()
+    for state in states_of(names):
+        with skipping(state.name, missing):
+            view = view_of(state)
+            data = feature(state.name, view.method)
+            if not data or not view.method.fits(data):
                 raise SpaceUnavailable("not_extracted")
-            rows[space], stored[space], views[space] = way.queries(data), data, view
-    return Query(rows, missing, stored=stored, views=views)
+            spaces[state.name] = SpaceQuery(view, view.method.queries(data), data)
+    return Query(spaces, missing)

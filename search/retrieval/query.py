@@ -10,17 +10,26 @@ from search.types import Features, Message
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """What is looked for: per space the rows to ask with, ``(m, dimension)``; ``missing`` says why one is absent.
+class SpaceQuery:
+    """What one space is asked: the nearest to any of ``rows``, of shape ``(m, dimension)``, in a view of the space.
 
-    ``stored`` has the features that the rows are of; a query in words has none. ``views`` are the spaces as they were
-    when the query was made, so that it meets no other version than its own; one that is absent is asked as it is then.
-    ``exclude`` are keys that are no answer, such as the query picture itself.
+    The view is that of when the query was made, so that the rows meet no version of features but their own.
+    ``feature`` is the stored feature that the rows were made from, for re-ranking; words and means have none.
     """
 
-    rows: Mapping[str, Features]
+    view: View
+    rows: Features
+    feature: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is looked for, by space; ``missing`` says why a space cannot be asked.
+
+    ``exclude`` are keys that are no answer, such as the query picture itself. ``words``: the query is a text.
+    """
+
+    spaces: Mapping[str, SpaceQuery]
     missing: Mapping[str, Message] = field(default_factory=dict)
     exclude: frozenset[int] = frozenset()
-    stored: Mapping[str, bytes] = field(default_factory=dict)
-    views: Mapping[str, View] = field(default_factory=dict)
     words: bool = False

@@ -11,7 +11,7 @@ from search.indexes import new_tail
 from search.methods import METHODS, get_method
 from search.methods.base import Method, Picture
 from search.methods.encoded import Encoded
-from search.snapshots.build import new_index
+from search.snapshots.loading import new_index
 from search.snapshots.shared import is_shared
 
 
@@ -29,7 +29,7 @@ def warm_up(*, networks: bool = True) -> None:
 
 def _run(space: str, method: Method, picture: Picture) -> None:
     data = method.extract_many([picture])[0]
-    made = new_index(space, method=method)
+    made = new_index(space, method)
     index = new_tail(made) if is_shared(made) else made  # a server is warm already
     index.add(np.array([1], np.int64), method.rows([data]))
     for query in [*method.queries(data), *(method.read("a dog") if method.words else ())]:

@@ -1,4 +1,4 @@
-"""A snapshot's folder: written whole beside the others, flushed, and only then given its name; checked before use."""
+"""A snapshot's folder: written completely under another name, flushed, and only then renamed; checked before use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PIECE = 1 << 20  # bytes
 
 
 def write_folder(root: Path, name: str, index: Index, about: Mapping[str, object]) -> Path:
-    """Write an index and what is to be known about it to a new folder that begins with ``name``. Raises OSError."""
+    """Write an index, and ``about`` it in ``meta.json``, to a new folder whose name begins so. Raises OSError."""
     unique = uuid4().hex[:12]
     unfinished = root / f".{unique}"
     unfinished.mkdir(parents=True)
@@ -60,7 +60,7 @@ def checksum_of(folder: Path) -> str:
 
 
 def sha256_of(path: Path) -> str:
-    """In long pieces, between which other threads seldom have to wait for Python's lock."""
+    """SHA-256 of a file, in hex. Read in long pieces: other threads seldom have to wait for Python's lock."""
     digest, room = hashlib.sha256(), bytearray(min(path.stat().st_size, PIECE) or 1)
     with path.open("rb", buffering=0) as file:
         while size := file.readinto(room):

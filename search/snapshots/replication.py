@@ -1,6 +1,6 @@
-"""Snapshots on several machines: each has its own folder of them, and takes what it lacks from a storage they share.
+"""Snapshots on several machines: each has its own folder of them, and fetches what it lacks from a shared storage.
 
-Without a shared storage there is only the folder, of one machine or of a file system that all have.
+Without a shared storage there is only the folder, of one machine or of a file system that all machines mount.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from search.exceptions import SpaceUnavailable
 from search.snapshots.files import META, PIECE, check_folder
 
 ALIAS = "snapshots"
-COMING = ".coming"  # folder of what is being fetched
+PARTIAL = ".coming"  # folder of what is being fetched
 
 
 def is_shared() -> bool:
@@ -32,12 +32,12 @@ def is_shared() -> bool:
 
 
 def publish(name: str) -> None:
-    """Let other machines have a folder. Raises SpaceUnavailable; the folder is gone then."""
+    """Copy a folder to the shared storage. Raises SpaceUnavailable; the folder is deleted then."""
     store, folder = _store(), settings.SNAPSHOT_ROOT / name
     if store is None:
         return
     try:
-        with _away_is_told():
+        with _storage():
             for path in folder.iterdir():
                 with path.open("rb") as file:
                     store.save(f"{name}/{path.name}", File(file))
@@ -46,30 +46,30 @@ def publish(name: str) -> None:
         raise
 
 
-def bring(name: str, checksum: str) -> Path:
-    """A folder that is here, every byte of it checked; from the storage if it is not, or is damaged here.
+def fetch(name: str, checksum: str) -> Path:
+    """A folder on this machine, every byte of it checked; copied from the storage if it is missing or damaged here.
 
     Raises OSError or ValueError if it is damaged everywhere, SpaceUnavailable if the storage does not answer.
     """
     store, folder = _store(), Path(settings.SNAPSHOT_ROOT) / name
-    if store is not None and not _whole(folder, checksum):
-        with _one_fetches():
-            if not _whole(folder, checksum):
-                _fetch(store, name, checksum)
+    if store is not None and not _intact(folder, checksum):
+        with _fetching():
+            if not _intact(folder, checksum):
+                _copy_folder(store, name, checksum)
                 return folder
     check_folder(folder, checksum)
     return folder
 
 
-def drop(space: str, named: Iterable[str]) -> None:
-    """Remove the folders of a space that have none of these names, here and in the storage. Nobody may be building."""
-    kept = {Path(one).name for one in named}
+def drop_others(space: str, folders: Iterable[str]) -> None:
+    """Delete the folders of a space but for these, on this machine and in the storage. The caller holds its lock."""
+    kept = {Path(folder).name for folder in folders}
     with suppress(FileNotFoundError):
         for folder in (settings.SNAPSHOT_ROOT / space).iterdir():
             if folder.name not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
     if store := _store():
-        with suppress(FileNotFoundError, SpaceUnavailable), _away_is_told():
+        with suppress(FileNotFoundError, SpaceUnavailable), _storage():
             for name in set(store.listdir(space)[0]) - kept:
                 for file in store.listdir(f"{space}/{name}")[1]:
                     store.delete(f"{space}/{name}/{file}")
@@ -79,7 +79,7 @@ def _store() -> Storage | None:
     return storages[ALIAS] if is_shared() else None
 
 
-def _whole(folder: Path, checksum: str) -> bool:
+def _intact(folder: Path, checksum: str) -> bool:
     try:
         check_folder(folder, checksum)
     except (OSError, ValueError):
@@ -87,23 +87,23 @@ def _whole(folder: Path, checksum: str) -> bool:
     return True
 
 
-def _fetch(store: Storage, name: str, checksum: str) -> None:
-    """Whole or not at all. Raises as ``bring``."""
-    root, folder = settings.SNAPSHOT_ROOT / COMING, settings.SNAPSHOT_ROOT / name
-    shutil.rmtree(root, ignore_errors=True)  # what was killed left it
-    coming = root / uuid4().hex
-    with _away_is_told():
-        coming.mkdir(parents=True)
-        _copy(store, f"{name}/{META}", coming / META)
-        meta = (coming / META).read_bytes()
+def _copy_folder(store: Storage, name: str, checksum: str) -> None:
+    """Completely or not at all. Raises as ``fetch``."""
+    root, folder = settings.SNAPSHOT_ROOT / PARTIAL, settings.SNAPSHOT_ROOT / name
+    shutil.rmtree(root, ignore_errors=True)  # a killed process may have left it
+    partial = root / uuid4().hex
+    with _storage():
+        partial.mkdir(parents=True)
+        _copy(store, f"{name}/{META}", partial / META)
+        meta = (partial / META).read_bytes()
         if sha256(meta).hexdigest() != checksum:
             raise ValueError("meta.json has changed")
         for file in json.loads(meta)["files"]:
-            _copy(store, f"{name}/{file}", coming / file)
-        check_folder(coming, checksum)
+            _copy(store, f"{name}/{file}", partial / file)
+        check_folder(partial, checksum)
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        coming.rename(folder)
+        partial.rename(folder)
 
 
 def _copy(store: Storage, name: str, path: Path) -> None:
@@ -112,17 +112,17 @@ def _copy(store: Storage, name: str, path: Path) -> None:
 
 
 @contextmanager
-def _one_fetches() -> Iterator[None]:
-    """One process of this machine at a time: the others find what it brought."""
+def _fetching() -> Iterator[None]:
+    """One process of this machine at a time: the others find what it has fetched."""
     settings.SNAPSHOT_ROOT.mkdir(parents=True, exist_ok=True)
-    with (settings.SNAPSHOT_ROOT / f"{COMING}.lock").open("w") as file:
+    with (settings.SNAPSHOT_ROOT / f"{PARTIAL}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 @contextmanager
-def _away_is_told() -> Iterator[None]:
-    """A storage that does not answer says nothing about a snapshot, and must not spoil its name for all machines."""
+def _storage() -> Iterator[None]:
+    """Raises SpaceUnavailable where a storage is away: damage, instead, would end the snapshot for all machines."""
     try:
         with speaking_to_storage():
             yield

@@ -1,14 +1,17 @@
-"""What may be forgotten: old snapshots and what killed builds left, versions nobody goes back to, old history."""
+"""What is deleted: old snapshots and what killed builds left, versions that nothing goes back to, old changelogs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from django.conf import settings
 
 from search.exceptions import SpaceUnavailable
-from search.features import versions
-from search.locks import alone
+from search.features.store import feature_rows
+from search.features.versions import SpaceState
+from search.locks import exclusive
 from search.models import Commit, Feature, Snapshot
 from search.snapshots import replication
 from search.snapshots.shared import drop_unnamed, shared_kinds
@@ -16,55 +19,59 @@ from search.snapshots.shared import drop_unnamed, shared_kinds
 AT_ONCE = 5_000  # rows deleted in one transaction: others want to write too
 
 
-def prune(space: str) -> None:
-    """Remove what is not needed for searching or for a way back. Call when no other works on the space's snapshots.
+def prune(state: SpaceState) -> None:
+    """Delete what is needed neither for searching nor for a rollback. The caller holds the space's lock.
 
-    Kept are the newest of the version that answers, and one of the version before it, with its features; and the
-    features of a version that was rolled back. What cannot be used does not count, but stays for a look until it is
-    older than all that is kept.
+    Kept are the newest snapshots of the version that serves, and one of the version before it, with its features; and
+    the features of a version that was rolled back. A snapshot that cannot be used does not count, but is kept for
+    people to look at until it is older than all that are kept.
     """
-    row, snapshots = versions.row_of(space), Snapshot.objects.filter(space=space)
-    usable = snapshots.filter(problem="")
-    kinds = set(snapshots.order_by().values_list("index", flat=True))
-    own = list(usable.filter(version=row.version)[: settings.SNAPSHOTS_KEPT])
+    snapshots = list(Snapshot.objects.filter(space=state.name))  # the newest first
+    usable = [snapshot for snapshot in snapshots if not snapshot.problem]
+    own = [snapshot for snapshot in usable if snapshot.version == state.version][: settings.SNAPSHOTS_KEPT]
     if not own:
         return
-    kept = own + list(usable.exclude(version=row.version)[:1])
-    _drop_versions(space, {row.refused, *(one.version for one in kept)})
-    snapshots.exclude(pk__in=[one.pk for one in kept]).exclude(pk__gt=own[-1].pk, problem__gt="").delete()
-    history = Commit.objects.filter(space=space, sequence__lt=min(one.sequence for one in own))
-    history.exclude(sequence__in=[one.sequence for one in kept]).delete()
-    replication.drop(space, snapshots.values_list("folder", flat=True))
-    _drop_collections(space, kinds)
+    kept = own + [snapshot for snapshot in usable if snapshot.version != state.version][:1]
+    needed = {state.refused, *(snapshot.version for snapshot in kept)}
+    _drop_versions(state, {snapshot.version for snapshot in snapshots}, needed)
+    left = [each for each in snapshots if each in kept or (each.problem and each.pk > own[-1].pk)]
+    if dropped := [snapshot.pk for snapshot in snapshots if snapshot not in left]:
+        Snapshot.objects.filter(pk__in=dropped).delete()
+    changelog = Commit.objects.filter(space=state.name, sequence__lt=min(snapshot.sequence for snapshot in own))
+    changelog.exclude(sequence__in=[snapshot.sequence for snapshot in kept]).delete()
+    replication.drop_others(state.name, [snapshot.folder for snapshot in left])
+    _drop_shared_rows(state.name, left, {snapshot.index for snapshot in snapshots})
 
 
-def _drop_versions(space: str, kept: set[str]) -> None:
+def _drop_versions(state: SpaceState, of_snapshots: set[str], needed: set[str]) -> None:
     """Delete the features of versions whose snapshots go. A kill in between leaves the snapshots: it is done again."""
-    kept |= {method.version for method in versions.wanted(space)}
-    features, snapshots = Feature.objects.filter(space=space), Snapshot.objects.filter(space=space)
-    fresh = features.filter(data__isnull=False, stale=False).order_by("version").values_list("version", flat=True)
-    going = {*fresh.distinct(), *snapshots.values_list("version", flat=True)} - kept
-    ids = list(features.filter(version__in=going).values_list("pk", flat=True)) if going else []
+    fresh = feature_rows(state.name).filter(stale=False).order_by("version").values_list("version", flat=True)
+    now = replace(state)  # its methods are of the models that are configured now: a build may have taken minutes
+    dropped = {*fresh.distinct(), *of_snapshots} - needed - {method.version for method in now.targets}
+    rows = Feature.objects.filter(space=state.name, version__in=dropped)
+    ids = list(rows.values_list("pk", flat=True)) if dropped else []
     for start in range(0, len(ids), AT_ONCE):
         Feature.objects.filter(pk__in=ids[start : start + AT_ONCE]).delete()
 
 
-def _drop_collections(space: str, kinds: set[str]) -> None:
-    """Drop shared rows that no snapshot names; none while it cannot be read what one names."""
+def _drop_shared_rows(space: str, snapshots: Sequence[Snapshot], kinds: set[str]) -> None:
+    """Delete rows on servers that no snapshot names; none of them while it cannot be read what one names."""
     kept: list[Path] = []
-    for one in Snapshot.objects.filter(space=space, index__in=shared_kinds()):
+    for snapshot in snapshots:
+        if snapshot.index not in shared_kinds():
+            continue
         try:
-            kept.append(replication.bring(one.folder, one.checksum))
+            kept.append(replication.fetch(snapshot.folder, snapshot.checksum))
         except (OSError, ValueError, SpaceUnavailable):
-            if not one.problem:
+            if not snapshot.problem:
                 return
     drop_unnamed(space, kinds, kept)
 
 
-def drop_here(space: str) -> None:
-    """Remove what this machine has fetched, and nobody needs any more; not while somebody is building."""
+def drop_local(space: str) -> None:
+    """Delete the folders that this machine has fetched and no snapshot names; not while another process builds."""
     if not replication.is_shared():
         return
-    with alone(space) as free:
+    with exclusive(space) as free:
         if free:
-            replication.drop(space, Snapshot.objects.filter(space=space).values_list("folder", flat=True))
+            replication.drop_others(space, Snapshot.objects.filter(space=space).values_list("folder", flat=True))

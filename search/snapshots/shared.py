@@ -1,7 +1,7 @@
-"""Indexes whose rows all processes share: how far the rows may be ahead of a snapshot, and of which history they are.
+"""Indexes whose rows all processes share: how far the rows may be ahead of a snapshot, and of which changelog they are.
 
-A worker notes with the rows up to which moment it is about to change them. Where the database does not know that
-moment, it was restored from a backup, and the rows are of a future that never was: they are made anew.
+A worker notes with the rows up to which position it is about to change them. Where the database does not know that
+position, it was restored from a backup, and the rows have changes that it never had: they are built anew.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from search.exceptions import SpaceUnavailable
 from search.indexes import INDEXES, index_class
 from search.indexes.base import Index, SharedIndex
-from search.models import Moment
+from search.models import Position
 
 log = logging.getLogger(__name__)
 
@@ -41,16 +41,16 @@ def reach(index: Index) -> None:
         index.reach()
 
 
-def note_moment(index: Index, moment: Moment) -> None:
-    """Call before changes up to this moment are made. Raises SpaceUnavailable."""
+def note_position(index: Index, position: Position) -> None:
+    """Call before changes up to this position are made. Raises SpaceUnavailable."""
     if isinstance(index, SharedIndex):
-        index.note(f"{moment.sequence} {moment.token}")
+        index.note(f"{position.sequence} {position.token}")
 
 
-def noted_moment(index: Index) -> Moment:
+def noted_position(index: Index) -> Position:
     """Up to where rows may have been changed; the beginning if nothing is noted. Raises SpaceUnavailable."""
     sequence, _, token = (index.noted() if isinstance(index, SharedIndex) else "").partition(" ")
-    return Moment(int(sequence or 0), token)
+    return Position(int(sequence or 0), token)
 
 
 def drop_unnamed(space: str, kinds: Iterable[str], folders: Iterable[Path]) -> None:

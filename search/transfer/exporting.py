@@ -13,7 +13,8 @@ from django.utils import timezone
 from search.collection import Album, Image
 from search.duplicates.models import Verdict
 from search.features import backlog
-from search.features.backlog import Way
+from search.features.backlog import TargetVersion
+from search.features.versions import states_of
 from search.methods import METHODS
 from search.transfer import collection
 from search.transfer.arrays import Writer
@@ -40,7 +41,8 @@ def export(path: Path, progress: Progress) -> Iterator[str]:
                     continue
                 count += 1
                 file.write(sealed(collection.told(image)))
-        spaces = [_features(way, number, listed, writer) for number, way in enumerate(backlog.ways(METHODS))]
+        targets = backlog.target_versions(states_of(METHODS))
+        spaces = [_features(target, number, listed, writer) for number, target in enumerate(targets)]
         _list(writer, collection.ALBUMS, _albums())
         _list(writer, collection.APART, _apart())
         writer.keep(collection.PICTURES)
@@ -72,20 +74,20 @@ def _copy(image: Image, writer: Target) -> str:
     return ""
 
 
-def _features(way: Way, number: int, listed: Path, writer: Target) -> Mapping[str, Any]:
+def _features(target: TargetVersion, number: int, listed: Path, writer: Target) -> Mapping[str, Any]:
     """Those of one version of a space, in the order of the pictures."""
-    folder = f"features/{way.space}-{number}"
+    folder = f"features/{target.space}-{number}"
     place = writer.scratch(f"{folder}/rows.npy").parent
-    with Writer(place, way.method.stored) as rows:
+    with Writer(place, target.method.stored) as rows:
         for page in _pages(listed):
-            found = way.fresh().filter(image_id__in=page).order_by("image_id").values_list("image_id", "data")
+            found = target.fresh().filter(image_id__in=page).order_by("image_id").values_list("image_id", "data")
             for key, data in found:
                 rows.add(key, page[key], bytes(data or b""))
     names = rows.names
     for name in names:
         writer.keep(f"{folder}/{name}")
-    about = {"space": way.space, "version": way.method.version, "folder": folder}
-    return {**about, "dtype": way.method.stored, "count": rows.count, "files": names}
+    about = {"space": target.space, "version": target.method.version, "folder": folder}
+    return {**about, "dtype": target.method.stored, "count": rows.count, "files": names}
 
 
 def _pages(listed: Path) -> Iterator[dict[int, str]]:

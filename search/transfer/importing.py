@@ -25,8 +25,9 @@ from search.collection import (
 )
 from search.duplicates.services import set_contents_apart
 from search.features import backlog, store
-from search.features.backlog import Way
+from search.features.backlog import TargetVersion
 from search.features.store import NewFeature
+from search.features.versions import states_of
 from search.methods import METHODS
 from search.transfer import collection
 from search.transfer.arrays import OFFSETS, PICTURES, ROWS, Reader
@@ -63,7 +64,7 @@ class Arrivals:
 class Rows:
     """Features that came along, of a version that this site wants."""
 
-    way: Way
+    target: TargetVersion
     reader: Reader
 
 
@@ -86,7 +87,7 @@ def take(place: Place, arrivals: Arrivals, progress: Progress) -> None:
         _finish(stored, sets, albums, arrivals)
         for rows in sets:
             if rows.reader.damaged:
-                arrivals.spoilt(rows.way.space, rows.reader.damaged)
+                arrivals.spoilt(rows.target.space, rows.reader.damaged)
     _take_apart(place, arrivals)
 
 
@@ -106,30 +107,30 @@ def _head(place: Place) -> Record:
 
 def _sets(place: Place, head: Record, arrivals: Arrivals) -> Iterator[Rows]:
     """The features that this site can use; of others it is told that workers compute them anew."""
-    wanted = {(way.space, way.method.version): way for way in backlog.ways(METHODS)}
+    wanted = {(target.space, target.method.version): target for target in backlog.target_versions(states_of(METHODS))}
     seeing = {space for space, _ in wanted}
     for about in head["features"]:
         space, version, folder = (str(about.get(name)) for name in ("space", "version", "folder"))
-        way = wanted.pop((space, version), None)
+        target = wanted.pop((space, version), None)
         if space in METHODS and space not in seeing:
             cure = "Run fetch_models and the same command again"
             arrivals.say(f"{space}: its model is not here, so that its features are not taken. {cure}.")
-        if not way or not collection.FOLDER.fullmatch(folder):
+        if not target or not collection.FOLDER.fullmatch(folder):
             continue
         try:
-            yield Rows(way, _reader(place, folder, about, way))
+            yield Rows(target, _reader(place, folder, about, target))
         except (Damaged, OSError) as error:
             arrivals.leave_out(f"What came along for {space}", error)
     for space, version in wanted:
         arrivals.say(f"{space}: no features of {version} came along; workers compute them.")
 
 
-def _reader(place: Place, folder: str, about: Mapping[str, Any], way: Way) -> Reader:
+def _reader(place: Place, folder: str, about: Mapping[str, Any], target: TargetVersion) -> Reader:
     """Raises Damaged or OSError."""
     names = [ROWS, PICTURES, *([OFFSETS] if OFFSETS in about.get("files", ()) else [])]
     with ExitStack() as stack:
         files = [stack.enter_context(place.open(f"{folder}/{name}")) for name in names]
-        reader = Reader(files[0], files[2] if len(files) == 3 else None, files[1], way.method.stored)
+        reader = Reader(files[0], files[2] if len(files) == 3 else None, files[1], target.method.stored)
         stack.pop_all()
     return reader
 
@@ -192,20 +193,21 @@ def _finish(stored: Mapping[int, Moved], sets: Iterable[Rows], albums: Mapping[i
             put_in_album(album=album, ids=keys)
     for rows in sets:
         arrivals.features += _store(stored, rows)
-    lacking = set(backlog.lacking(METHODS, thumbnails=True).filter(pk__in=stored).values_list("pk", flat=True))
+    backlogged = backlog.lacking(states_of(METHODS), thumbnails=True)
+    lacking = set(backlogged.filter(pk__in=stored).values_list("pk", flat=True))
     arrivals.recomputed += len(lacking)
     announce_images(ids=sorted(lacking))
 
 
 def _store(stored: Mapping[int, Moved], rows: Rows) -> int:
     """Features for those that have none yet; returns how many. What does not fit is damaged."""
-    way = rows.way
-    has = set(way.fresh().filter(image_id__in=stored).values_list("image_id", flat=True))
+    target = rows.target
+    has = set(target.fresh().filter(image_id__in=stored).values_list("image_id", flat=True))
     came = {key: rows.reader.take(moved.id, moved.sha256) for key, moved in stored.items()}
-    spoilt = [key for key, data in came.items() if data is not None and not way.method.fits(data)]
+    spoilt = [key for key, data in came.items() if data is not None and not target.method.fits(data)]
     rows.reader.damaged += len(spoilt)
     new = [
-        NewFeature(key, way.space, way.method.version, data)
+        NewFeature(key, target.space, target.method.version, data)
         for key, data in came.items()
         if data is not None and key not in has and key not in spoilt
     ]

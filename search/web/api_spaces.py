@@ -17,21 +17,17 @@ from gallery.web.errors import Refused, errors, listing
 from search.exceptions import UnknownSpace
 from search.jobs import reindexing, status
 from search.models import Job, Snapshot
-from search.snapshots.build import unfit
 
 
 class SnapshotAnswer(serializers.ModelSerializer[Snapshot]):
     """The index on disk that processes load; what came after it is scanned exactly."""
 
-    problem = serializers.SerializerMethodField(help_text="Why it cannot be used; empty if it can")
+    problem = serializers.CharField(read_only=True, help_text="Why it cannot be used; empty if it can")
 
     class Meta:
         model = Snapshot
         fields = ("sequence", "count", "bytes", "created_at", "problem")
         read_only_fields = fields
-
-    def get_problem(self, snapshot: Snapshot) -> str:
-        return unfit(snapshot)
 
 
 class SpaceAnswer(serializers.Serializer[Any]):

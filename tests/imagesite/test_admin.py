@@ -14,6 +14,7 @@ from gallery.models import Album, Image, Tag
 from gallery.services import add_image
 from search.features.backlog import MAX_TRIES
 from search.features.store import current
+from search.features.versions import state_of
 from search.methods import METHODS
 from search.models import Extraction, Feature, Job, Snapshot
 from tests.support.images import encode, scene
@@ -123,7 +124,7 @@ def test_deleted_pictures_lose_their_files_and_features_too(admin: Client, image
     admin.post(f"/admin/gallery/image/{images[2].pk}/delete/", {"post": "yes"})
     assert not Image.objects.exists()
     assert not [path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()]
-    assert not any(current(space).exists() for space in METHODS)
+    assert not any(current(state_of(space)).exists() for space in METHODS)
 
 
 def test_pictures_are_extracted_again(admin: Client, images, worker: Worker) -> None:
@@ -187,7 +188,7 @@ def test_failed_pictures_are_told_and_tried_again(admin: Client, images, worker:
     assert "worker that looked at it died" in page(admin, "search/extraction/")
     act(admin, "search/extraction", "try_again", images[0].pk)
     worker()
-    assert current("phash").count() == 3
+    assert current(state_of("phash")).count() == 3
     assert not Extraction.objects.exists()
 
 

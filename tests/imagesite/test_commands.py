@@ -19,6 +19,7 @@ from gallery.imports.importing import find
 from gallery.models import Image
 from gallery.services import add_image
 from search.features import backlog
+from search.features.versions import state_of
 from search.methods import METHODS
 from search.models import Feature, Snapshot, Space
 from tests.support.images import encode, scene
@@ -158,7 +159,7 @@ def test_extract_features_does_what_is_missing_without_a_worker():
         add_image(data=encode(scene(seed)))
     out = run("extract_features", "--missing")
     assert all(f"{space}: 3 pictures" in out for space in METHODS)
-    assert all(backlog.pending(space) == 0 for space in METHODS)
+    assert all(backlog.pending(state_of(space)) == 0 for space in METHODS)
     assert not Image.objects.filter(thumbnailed=False).exists()
 
 

@@ -20,14 +20,16 @@ from search.circuit_breaker import CircuitBreaker
 from search.exceptions import SnapshotDamaged, SpaceUnavailable
 from search.features import backlog
 from search.features.extraction import extract
+from search.features.versions import state_of
 from search.jobs import queue, reindexing
 from search.models import Extraction, Snapshot
 from search.retrieval.engine import search
-from search.retrieval.live import forget, live
+from search.retrieval.live import forget, view_of
 from search.retrieval.queries import query_by_pixels
 from search.snapshots import build, retention
 from tests.support.api import error_of, picture, writer
 from tests.support.images import encode, scene
+from tests.support.snapshots import loaded
 
 pytestmark = pytest.mark.django_db
 SPACE = "color"
@@ -77,14 +79,14 @@ def test_what_one_machine_builds_another_loads(machine) -> None:
     made = build.build(SPACE)
     assert made
     other = machine("other")
-    view = live(SPACE).view()
+    view = view_of(state_of(SPACE))
     assert (view.index_keys.tolist(), len(view.tail), view.problem) == (ids, 0, None)
     assert (other / made.folder / "meta.json").is_file()
     assert nearest(2) == ids[2]
     add(9)
     assert build.build(SPACE)  # on top of the other's
     machine("one")
-    assert len(live(SPACE).view().index_keys) == 5
+    assert len(view_of(state_of(SPACE)).index_keys) == 5
 
 
 def test_a_copy_that_is_damaged_here_is_fetched_again(machine) -> None:
@@ -94,8 +96,8 @@ def test_a_copy_that_is_damaged_here_is_fetched_again(machine) -> None:
     assert made
     for path in (root / made.folder).iterdir():
         path.write_bytes(b"nonsense")
-    assert len(build.load(made)) == 1
-    assert build.load(made)
+    assert len(loaded(made)) == 1
+    assert loaded(made)
     assert Snapshot.objects.get(pk=made.pk).problem == ""
 
 
@@ -108,9 +110,9 @@ def test_what_is_damaged_everywhere_is_told(machine) -> None:
     name = f"{made.folder}/meta.json"
     storages["snapshots"].delete(name)
     with pytest.raises(SnapshotDamaged):
-        build.load(made)
+        loaded(made)
     forget()
-    assert "damaged" in live(SPACE).view().problem
+    assert "damaged" in view_of(state_of(SPACE)).problem
 
 
 def test_a_storage_that_is_away_spoils_no_snapshot(machine, away) -> None:
@@ -121,11 +123,11 @@ def test_a_storage_that_is_away_spoils_no_snapshot(machine, away) -> None:
     machine("other")
     away("snapshots")
     with pytest.raises(SpaceUnavailable, match="does not answer"):
-        build.load(made)
+        loaded(made)
     assert "does not answer" in search(query_by_pixels(scene(1), SPACE), method=SPACE).skipped[SPACE]
     assert Snapshot.objects.get(pk=made.pk).problem == ""
     root = machine("one")
-    assert live(SPACE).view().problem is None  # it has a copy
+    assert view_of(state_of(SPACE)).problem is None  # it has a copy
     add(2)
     with pytest.raises(SpaceUnavailable):
         build.build(SPACE)
@@ -138,7 +140,7 @@ def test_what_nobody_needs_goes_everywhere(machine, settings, tmp_path: Path) ->
     add(1)
     assert build.build(SPACE)
     other = machine("other")
-    live(SPACE).view()
+    view_of(state_of(SPACE))
     machine("one")
     add(2)
     made = build.build(SPACE)
@@ -146,8 +148,8 @@ def test_what_nobody_needs_goes_everywhere(machine, settings, tmp_path: Path) ->
     left = [Path(made.folder).name]
     assert [path.name for path in (tmp_path / "shared" / SPACE).iterdir() if any(path.iterdir())] == left
     machine("other")
-    live(SPACE).view()
-    retention.drop_here(SPACE)
+    view_of(state_of(SPACE))
+    retention.drop_local(SPACE)
     assert [path.name for path in (other / SPACE).iterdir()] == left
 
 
@@ -157,7 +159,7 @@ def test_a_picture_is_not_to_blame_for_a_storage_that_is_away(away) -> None:
     for _ in range(backlog.MAX_TRIES + 1):
         extract(ids)
     assert set(Extraction.objects.values_list("tries", flat=True)) == {0}
-    assert backlog.pending("phash") == 2
+    assert backlog.pending(state_of("phash")) == 2
 
 
 def test_s3_is_asked_as_was_set_but_not_waited_for_as_long_as_boto_would() -> None:
@@ -183,7 +185,7 @@ def test_without_a_database_the_answer_is_503(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr("gallery.web.paging.page_of", gone)
     monkeypatch.setattr("gallery.views.page_of", gone)
-    monkeypatch.setattr("search.features.versions.row_of", gone)
+    monkeypatch.setattr("search.retrieval.queries.states_of", gone)
     visitor = Client(raise_request_exception=False)
     answer, page = visitor.get("/api/images/"), visitor.get("/")
     assert error_of(answer, 503)["code"] == "unavailable"
@@ -204,4 +206,4 @@ def test_what_could_not_be_queued_is_asked_for_by_the_next_sweep(
         add_image(data=encode(scene(1, (80, 60)), "PNG"))
     with django_capture_on_commit_callbacks(execute=True):
         assert reindexing.sweep_missing() == 1
-    assert backlog.pending("phash") == 0
+    assert backlog.pending(state_of("phash")) == 0

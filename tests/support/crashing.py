@@ -17,6 +17,9 @@ from typing import Any
 
 import django
 
+from search.features.versions import state_of
+from search.retrieval.live import view_of
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imagesite.settings")
 FILE_EVENTS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"}
 
@@ -104,14 +107,14 @@ def look(space: str) -> dict[str, object]:
 
     from search.features import store
     from search.models import Snapshot, Space
-    from search.retrieval.live import forget, live
+    from search.retrieval.live import forget
     from search.snapshots import build
 
-    stored = sorted(store.current(space).values_list("image_id", flat=True))
-    before = live(space).view()
+    stored = sorted(store.current(state_of(space)).values_list("image_id", flat=True))
+    before = view_of(state_of(space))
     build.build(space)
     forget()
-    after = live(space).view()
+    after = view_of(state_of(space))
     rows = {Path(folder).name for folder in Snapshot.objects.filter(space=space).values_list("folder", flat=True)}
     folders = {path.name for path in (settings.SNAPSHOT_ROOT / space).iterdir()}
     newest = Space.objects.select_related("snapshot").get(pk=space)

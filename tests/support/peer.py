@@ -12,6 +12,8 @@ from pathlib import Path
 
 import django
 
+from search.features.versions import state_of
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imagesite.settings")
 
 
@@ -55,7 +57,7 @@ def pending(_: str) -> int:
     from search.features import backlog
     from search.methods import METHODS
 
-    return max(backlog.pending(space) for space in METHODS) + backlog.lacking([], thumbnails=True).count()
+    return max(backlog.pending(state_of(space)) for space in METHODS) + backlog.lacking([], thumbnails=True).count()
 
 
 def count(_: str) -> int:

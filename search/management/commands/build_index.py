@@ -8,9 +8,10 @@ from typing import Any
 from django.core.management import BaseCommand
 
 from gallery.management.progress_bar import bar
-from search.features import backlog, versions
+from search.features.backlog import complete
+from search.features.versions import accept, state_of
 from search.methods import METHODS
-from search.snapshots import build
+from search.snapshots.build import behind, build
 
 
 class Command(BaseCommand):
@@ -24,17 +25,19 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         for space in [options["space"]] if options["space"] else METHODS:
             if options["accept"]:
-                versions.accept(space)
+                accept(space)
             self.stdout.write(f"{space}: {_build(space)}")
 
 
 def _build(space: str) -> str:
     """What was done, for people."""
-    if reason := versions.problem(space):
-        return f"cannot be built. {reason}"
-    if snapshot := build.build(space, bar):
+    if problem := state_of(space).problem:
+        return f"cannot be built. {problem}"
+    if snapshot := build(space, bar):
         size = f"{snapshot.count:,} pictures, {snapshot.bytes / 1e6:.1f} MB"
         return f"built ({snapshot.index}, {size}, up to change {snapshot.sequence:,})."
-    if len(coming := versions.wanted(space)) > 1 and not backlog.complete(space, coming[1]):
-        return f"is up to date; {coming[1].version} is not complete yet: manage.py extract_features --space {space}"
-    return "somebody else is building it now." if build.behind(space) else "is up to date."
+    state = state_of(space)
+    if state.coming and not complete(state):
+        command = f"manage.py extract_features --space {space}"
+        return f"is up to date; {state.coming.version} is not complete yet: {command}"
+    return "somebody else is building it now." if behind(state) else "is up to date."

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
-from search.features import versions
+from search.features.versions import state_of
 from search.methods import METHODS
 from search.models import SelfCheck
 from search.retrieval import recall_check
@@ -24,7 +24,7 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         wrong = []
         for space in [options["space"]] if options["space"] else METHODS:
-            if reason := versions.problem(space):
+            if reason := state_of(space).problem:
                 self.stdout.write(f"{space}: cannot answer. {reason}")
                 continue
             checked = recall_check.check(space, options["sample"])

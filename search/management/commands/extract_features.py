@@ -9,7 +9,9 @@ from typing import Any
 from django.core.management import BaseCommand
 
 from gallery.management.progress_bar import bar
-from search.features import backlog, extraction, store, versions
+from search.features import backlog, extraction
+from search.features.store import current
+from search.features.versions import accept, states_of
 from search.methods import METHODS
 from search.models import Extraction
 
@@ -28,22 +30,23 @@ class Command(BaseCommand):
         names = [options["space"]] if options["space"] else list(METHODS)
         if options["force"]:
             for name in names:
-                versions.accept(name)
-            backlog.mark_stale(names)
-        total = backlog.lacking(names, thumbnails=True).count()
+                accept(name)
+            backlog.mark_stale(states_of(names))
+        total = backlog.lacking(states_of(names), thumbnails=True).count()
         for batch in bar(_batches(names), -(-total // BATCH), "batches of pictures"):
             extraction.extract(batch, names)
         self._tell(names, total)
 
     def _tell(self, names: Sequence[str], total: int) -> None:
-        for space in names:
-            if reason := versions.problem(space):
-                self.stdout.write(f"{space}: cannot be extracted. {reason}")
+        states = states_of(names)
+        for state in states:
+            if state.problem:
+                self.stdout.write(f"{state.name}: cannot be extracted. {state.problem}")
                 continue
-            self.stdout.write(f"{space}: {store.current(space).filter(stale=False).count():,} pictures are done.")
+            self.stdout.write(f"{state.name}: {current(state).filter(stale=False).count():,} pictures are done.")
         for failed in Extraction.objects.exclude(error="")[:20]:
             self.stdout.write(f"Picture {failed.image_id} failed {failed.tries} times: {failed.error}")
-        left = backlog.lacking(names).count()
+        left = backlog.lacking(states).count()
         if total and left:
             self.stdout.write(f"{left:,} pictures still lack a feature; the same command tries them again.")
 
@@ -57,4 +60,4 @@ def _batches(names: Iterable[str]) -> Iterator[list[int]]:
 
 
 def _after(names: Iterable[str], last: int) -> Iterable[int]:
-    return backlog.lacking(names, thumbnails=True).filter(pk__gt=last).values_list("pk", flat=True)[:BATCH]
+    return backlog.lacking(states_of(names), thumbnails=True).filter(pk__gt=last).values_list("pk", flat=True)[:BATCH]

@@ -9,7 +9,7 @@ from django.core.management import BaseCommand, CommandError
 
 from search.exceptions import SearchError
 from search.methods import METHODS
-from search.snapshots import build
+from search.snapshots.rollback import rollback
 
 
 class Command(BaseCommand):
@@ -23,7 +23,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         try:
-            snapshot = build.rollback(options["space"], "the command rollback_index", version=options["version_before"])
+            snapshot = rollback(options["space"], "the command rollback_index", version=options["version_before"])
         except SearchError as error:
             raise CommandError(str(error)) from error
         serves = f"the snapshot of {snapshot.created_at:%Y-%m-%d %H:%M} serves, up to change {snapshot.sequence:,}"

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from gallery.models import Image
 from gallery.services import add_image
 from search.features import backlog, extraction, store
+from search.features.versions import state_of
 from search.methods import METHODS, get_method
 from search.methods.base import Method, Picture
 from search.methods.color import ColorHistogram
@@ -56,7 +57,7 @@ def test_the_pixels_in_memory_are_bounded_whatever_the_pictures(monkeypatch: pyt
     monkeypatch.setattr(extraction, "GROUP_BYTES", 100_000)
     ids = [*add(6, (200, 100)), add_image(data=encode(scene(99, (1500, 1000)), "PNG")).image.pk]
     images = list(Image.objects.filter(pk__in=ids).order_by("pk"))
-    sizes = [sum(one.picture.pixels.nbytes for one in group) for group in extraction._opened(images, {})]
+    sizes = [sum(one.picture.pixels.nbytes for one in group) for group in extraction._decoded(images, {})]
     assert len(sizes) == 4
     assert max(sizes) <= 100_000 + 1024 * 1024 * 3
 
@@ -86,7 +87,7 @@ def test_a_picture_that_one_method_cannot_do_stops_neither_the_others_nor_the_ot
     everything = {space: set(ids) for space in METHODS}
     assert stored() == everything | {"color": set(ids) - {ids[2]}}
     assert Extraction.objects.get().error == "ArithmeticError: odd colours"
-    assert backlog.pending("color") == 1
+    assert backlog.pending(state_of("color")) == 1
     monkeypatch.undo()
     extraction.extract(ids)
     assert stored() == everything

@@ -15,6 +15,7 @@ from search import tasks
 from search.exceptions import SearchError
 from search.features import changelog
 from search.features.extraction import extract
+from search.features.versions import state_of
 from search.indexes.brute import BruteIndex
 from search.indexes.milvus.index import MilvusIndex
 from search.indexes.milvus.rows import drop, names
@@ -22,12 +23,15 @@ from search.jobs import reindexing
 from search.methods import METHODS, get_method
 from search.models import Commit, Job, Space
 from search.retrieval.engine import search
-from search.retrieval.live import forget, live
+from search.retrieval.live import forget, view_of
 from search.retrieval.queries import query_by_pixels
 from search.snapshots import build
-from search.snapshots.shared import note_moment
+from search.snapshots.loading import index_name
+from search.snapshots.rollback import rollback
+from search.snapshots.shared import note_position
 from tests.support.images import encode, scene
 from tests.support.milvus_server import MilvusServer, missing_milvus
+from tests.support.snapshots import newest
 from tests.support.waiting import wait_until
 
 SPACE = "phash"
@@ -70,10 +74,10 @@ def answers() -> bool:
 def run_ahead() -> None:
     """What a worker has done when it is killed before the snapshot is written."""
     method = get_method(SPACE)
-    index, base, _ = build.newest_index(SPACE)
-    note_moment(index, Space.objects.get(pk=SPACE).moment)
-    for chunk in changelog.changes(SPACE, method.version, base.sequence if base else 0):
-        changelog.apply(index, SPACE, method, chunk)
+    loaded = newest(SPACE)
+    note_position(loaded.index, Space.objects.get(pk=SPACE).position)
+    for chunk in changelog.changes(SPACE, method.version, loaded.snapshot.sequence if loaded.snapshot else 0):
+        changelog.apply(loaded.index, SPACE, method, chunk)
 
 
 def test_hashes_are_found_exactly_and_in_the_order_of_their_keys(milvus_at_once: None) -> None:
@@ -117,9 +121,9 @@ def test_spaces_whose_metric_milvus_does_not_know_stay_embedded(settings) -> Non
     settings.INDEX_BACKEND = "milvus"
     for space in METHODS:
         known = get_method(space).metric in MilvusIndex.metrics
-        assert (build.index_name(space) == "milvus") == known
+        assert (index_name(space) == "milvus") == known
     settings.SPACE_INDEXES = {SPACE: "mih"}
-    assert build.index_name(SPACE) == "mih"
+    assert index_name(SPACE) == "mih"
 
 
 @pytest.mark.parametrize(
@@ -136,7 +140,7 @@ def test_pictures_are_found_from_the_moment_they_are_stored_and_gone_when_delete
     assert [found(seed) for seed in range(6)] == [[one] for one in ids]
     build.build(SPACE)
     forget()
-    assert len(live(SPACE).view().tail) == 0
+    assert len(view_of(state_of(SPACE)).tail) == 0
     assert [found(seed) for seed in range(6)] == [[one] for one in ids]
     delete_images(ids=ids[:2])
     new = add(7)
@@ -158,7 +162,7 @@ def test_a_search_does_not_read_all_keys(site: None, monkeypatch: pytest.MonkeyP
 def test_a_worker_that_is_killed_in_the_middle_leaves_right_answers(site: None) -> None:
     ids = [add(seed) for seed in range(4)]
     build.build(SPACE)
-    old = live(SPACE).view()
+    old = view_of(state_of(SPACE))
     delete_images(ids=ids[:1])
     new = add(9)
     run_ahead()
@@ -171,7 +175,7 @@ def test_a_worker_that_is_killed_in_the_middle_leaves_right_answers(site: None) 
     forget()
     assert snapshot
     assert snapshot.count == 3
-    assert live(SPACE).view().keys().tolist() == ids[1:]
+    assert view_of(state_of(SPACE)).keys().tolist() == ids[1:]
     assert old.index.search(get_method(SPACE).rows([get_method(SPACE).extract(scene(9))])[0], 9).keys.tolist()
 
 
@@ -187,10 +191,10 @@ def test_rows_of_a_history_that_was_put_back_are_not_used(site: None) -> None:
     Space.objects.filter(pk=SPACE).update(token="another")
     delete_images(ids=[lost])
     forget()
-    assert live(SPACE).view().keys().tolist() == ids
+    assert view_of(state_of(SPACE)).keys().tolist() == ids
     build.build(SPACE)
     forget()
-    assert live(SPACE).view().keys().tolist() == ids
+    assert view_of(state_of(SPACE)).keys().tolist() == ids
     assert len(names(SPACE)) == 1
     assert names(SPACE) != before
 
@@ -198,11 +202,11 @@ def test_rows_of_a_history_that_was_put_back_are_not_used(site: None) -> None:
 def test_rows_that_milvus_has_lost_are_put_back(site: None) -> None:
     ids = [add(seed) for seed in range(3)]
     build.build(SPACE)
-    assert not build.due(SPACE)
+    assert not build.due(state_of(SPACE))
     for name in names(SPACE):
         drop(name)
     assert SPACE in search(query_by_pixels(scene(0), SPACE), method=SPACE).skipped
-    assert build.due(SPACE)
+    assert build.due(state_of(SPACE))
     assert build.build(SPACE)
     forget()
     assert [found(seed) for seed in range(3)] == [[one] for one in ids]
@@ -214,7 +218,7 @@ def test_there_is_no_way_back_to_an_older_state_of_the_same_rows(site: None) -> 
     add(2)
     build.build(SPACE)
     with pytest.raises(SearchError, match="no earlier snapshot"):
-        build.rollback(SPACE, "a test")
+        rollback(SPACE, "a test")
 
 
 def test_a_server_that_is_killed_costs_answers_but_no_picture(own_server: MilvusServer) -> None:
@@ -238,14 +242,14 @@ def test_a_server_that_is_killed_costs_answers_but_no_picture(own_server: Milvus
     job.refresh_from_db()
     assert (job.state, job.stage) == (Job.State.RUNNING, "waiting")
     assert "does not answer" in job.error
-    assert not build.behind("local")
+    assert not build.behind(state_of("local"))
     own_server.start()
     wait_until(answers, "Milvus' recovery")
     assert [found(seed) for seed in (0, 1, 2, 3, 9)] == [[], [], [ids[2]], [ids[3]], [new]]
     tasks.advance_job(job.pk)
     job.refresh_from_db()
     assert (job.state, job.error) == (Job.State.DONE, "")
-    assert not build.behind(SPACE)
+    assert not build.behind(state_of(SPACE))
     forget()
-    assert live(SPACE).view().keys().tolist() == [ids[2], ids[3], new]
+    assert view_of(state_of(SPACE)).keys().tolist() == [ids[2], ids[3], new]
     assert [found(seed) for seed in (0, 1, 2, 3, 9)] == [[], [], [ids[2]], [ids[3]], [new]]

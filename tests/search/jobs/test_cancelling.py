@@ -8,6 +8,7 @@ import pytest
 
 from gallery.services import add_image
 from search.features import backlog
+from search.features.versions import state_of
 from search.jobs import reindexing
 from search.models import Feature, Job, Snapshot, Space
 from tests.support.api import error_of, holder
@@ -27,7 +28,7 @@ def test_what_was_to_be_extracted_again_stays_as_it_is(worker: Worker) -> None:
     Feature.objects.filter(space="phash").update(data=bytes(128))
     job = reindexing.start_job(spaces=["phash"], force=True)
     reindexing._begin(job)
-    assert backlog.pending("phash") == 3
+    assert backlog.pending(state_of("phash")) == 3
     assert reindexing.cancel(job)
     worker()
     assert not Feature.objects.filter(stale=True).exists()
@@ -43,7 +44,7 @@ def test_another_job_that_asked_for_the_same_goes_on(worker: Worker) -> None:
     for job in jobs:
         reindexing._begin(job)
     reindexing.cancel(jobs[1])
-    assert (backlog.pending("phash"), backlog.pending("color")) == (2, 0)
+    assert (backlog.pending(state_of("phash")), backlog.pending(state_of("color"))) == (2, 0)
     worker()
     assert [Job.objects.get(pk=job.pk).state for job in jobs] == ["done", "cancelled"]
 
@@ -52,7 +53,7 @@ def test_pictures_that_lack_a_feature_get_it_all_the_same(worker: Worker) -> Non
     add(2)
     reindexing.cancel(reindexing.start_job(spaces=["phash"]))
     worker()
-    assert backlog.pending("phash") == 0
+    assert backlog.pending(state_of("phash")) == 0
 
 
 def test_a_build_that_is_under_way_is_given_up(worker: Worker, monkeypatch: pytest.MonkeyPatch, settings) -> None:

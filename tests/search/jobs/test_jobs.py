@@ -7,6 +7,7 @@ import pytest
 from gallery.services import add_image
 from search.exceptions import UnknownSpace
 from search.features import backlog
+from search.features.versions import state_of
 from search.jobs import reindexing
 from search.methods import METHODS, get_method
 from search.models import Extraction, Feature, Job, Snapshot, Space
@@ -37,7 +38,7 @@ def test_force_extracts_again_what_is_there_and_numbers_only_what_changed(worker
     worker()
     Feature.objects.filter(space="phash", image_id=ids[0]).update(data=bytes(128))
     job = reindexing.start_job(spaces=["phash"], force=True)
-    assert backlog.pending("phash") == 0
+    assert backlog.pending(state_of("phash")) == 0
     worker()
     job.refresh_from_db()
     assert (job.state, job.total) == ("done", 3)
@@ -109,5 +110,5 @@ def test_a_picture_that_kills_every_worker_is_given_up(worker: Worker) -> None:
     ids = add(2)
     Extraction.objects.filter(pk=ids[0]).update(tries=backlog.MAX_TRIES, error="killed")
     worker()
-    assert backlog.pending("phash") == 0
+    assert backlog.pending(state_of("phash")) == 0
     assert set(Feature.objects.values_list("image_id", flat=True)) == {ids[1]}

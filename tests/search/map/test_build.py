@@ -6,7 +6,7 @@ import pytest
 from django.core.files.storage import default_storage
 
 from search.exceptions import SearchError, UnknownSpace
-from search.locks import alone
+from search.locks import exclusive
 from search.map import build, services, tiles
 from search.map.codec import unpack
 from search.map.models import Layout, Point, Tile
@@ -101,7 +101,7 @@ def test_a_map_that_kills_its_worker_is_given_up(worker, monkeypatch):
 def test_while_one_works_another_leaves_it_alone(worker):
     fill(worker, 8)
     layout = services.request_layout(space=SPACE)
-    with alone(services.lock_of(SPACE)) as free:
+    with exclusive(services.lock_of(SPACE)) as free:
         assert free
         services.advance(layout.pk)
     assert fresh(layout).state == Layout.State.QUEUED

@@ -3,7 +3,7 @@
 import pytest
 from django.core.files.storage import default_storage
 
-from search.locks import alone
+from search.locks import exclusive
 from search.map import build, services, tiles
 from search.map.layout import lay_out
 from search.map.models import Layout, Tile
@@ -124,7 +124,7 @@ def test_a_worker_that_is_still_on_it_is_not_disturbed(worker):
     fill(worker, 8)
     layout = make()
     Layout.objects.update(state=Layout.State.RUNNING)
-    with alone(services.lock_of(SPACE)):
+    with exclusive(services.lock_of(SPACE)):
         services.cancel(fresh(layout))
         assert files_of(layout)
     services.sweep()

@@ -10,6 +10,7 @@ from django.test import Client
 
 from gallery.services import add_image
 from search.features import backlog
+from search.features.versions import state_of
 from search.methods import METHODS
 from search.snapshots import build
 
@@ -24,7 +25,7 @@ def test_a_picture_is_the_first_answer_to_itself_through_the_api(
     assert len(files) == 1_000
     worker()
     for space in METHODS:
-        assert backlog.pending(space) == 0
+        assert backlog.pending(state_of(space)) == 0
         build.build(space)
     asked = list(files.items())[::10]
     missed = [(space, key) for key, path in asked for space in METHODS if first_answer(client, path, space) != key]

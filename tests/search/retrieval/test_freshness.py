@@ -11,10 +11,11 @@ from search.features import backlog
 from search.features.backlog import lacking, mark_stale
 from search.features.extraction import extract
 from search.features.store import NewFeature, store
+from search.features.versions import state_of, states_of
 from search.methods import METHODS, get_method
 from search.models import Extraction, Feature, Space
 from search.retrieval.engine import search
-from search.retrieval.live import forget, live
+from search.retrieval.live import forget, view_of
 from search.retrieval.queries import query_by_image, query_by_pixels
 from search.snapshots import build
 from tests.support.images import encode, scene
@@ -47,7 +48,7 @@ def test_it_is_found_in_a_snapshot_in_the_tail_and_in_both(space: str) -> None:
     forget()
     later = [add(seed) for seed in range(4, 8)]
     assert [found(seed, space)[0] for seed in range(8)] == first + later
-    view = live(space).view()
+    view = view_of(state_of(space))
     assert (len(view.index), len(view.tail), len(view.keys())) == (4, 4, 8)
 
 
@@ -76,10 +77,10 @@ def test_a_feature_that_is_extracted_again_replaces_the_old_one() -> None:
     ids = [add(seed) for seed in range(3)]
     build.build("phash")
     other = get_method("phash").extract(scene(99, (200, 150)))
-    mark_stale(["phash"], [ids[0]])
+    mark_stale(states_of(["phash"]), [ids[0]])
     store([NewFeature(ids[0], "phash", get_method("phash").version, other)])
     assert found(99)[0] == ids[0]
-    assert len(live("phash").view().keys()) == 3
+    assert len(view_of(state_of("phash")).keys()) == 3
     assert not Feature.objects.filter(stale=True).exists()
 
 
@@ -118,10 +119,10 @@ def test_a_picture_whose_file_is_lost_does_not_stop_the_others_and_is_given_up_i
         extract([lost.pk, kept.pk])
     assert Feature.objects.filter(image_id=kept.pk).count() == len(METHODS)
     assert "No such file" in Extraction.objects.get(pk=lost.pk).error
-    assert not lacking(METHODS).exists()
-    assert backlog.pending("phash") == 0
-    mark_stale(METHODS, [lost.pk])
-    assert list(lacking(METHODS)) == [lost]
+    assert not lacking(states_of(METHODS)).exists()
+    assert backlog.pending(state_of("phash")) == 0
+    mark_stale(states_of(METHODS), [lost.pk])
+    assert list(lacking(states_of(METHODS))) == [lost]
 
 
 def test_a_stored_picture_is_no_answer_to_itself() -> None:

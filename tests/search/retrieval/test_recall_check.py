@@ -9,11 +9,12 @@ from django.core.management import CommandError, call_command
 from gallery.models import Image
 from gallery.services import add_image, delete_images
 from search.features.store import NewFeature, store
+from search.features.versions import state_of
 from search.indexes.metrics import METRICS
 from search.methods import METHODS, get_method
 from search.models import Feature, SelfCheck
 from search.retrieval import recall_check
-from search.retrieval.live import forget, live
+from search.retrieval.live import forget, view_of
 from search.snapshots import build
 from search.types import Features
 from tests.support import random_features
@@ -42,7 +43,7 @@ def put(space: str, keys: list[int], seed: int) -> None:
 
 
 def rows_of(space: str) -> Features:
-    return np.concatenate([rows for _, rows in recall_check.chunks(space)])
+    return np.concatenate([rows for _, rows in recall_check.chunks(state_of(space))])
 
 
 @pytest.mark.parametrize("space", METHODS)
@@ -69,7 +70,7 @@ def test_an_empty_space_passes() -> None:
 def test_missing_and_orphaned_pictures_are_counted_and_fail_the_check(space: str, ids: list[int]) -> None:
     build.build(space)
     forget()
-    live(space).view()
+    view_of(state_of(space))
     Feature.objects.filter(space=space, image_id__in=ids[:2]).delete()  # behind the program's back
     lost = Feature.objects.get(space=space, image_id=ids[2])
     Feature.objects.create(space_id=space, version=lost.version, image_id=10**6, data=lost.data, sequence=-1)
@@ -83,7 +84,7 @@ def test_missing_and_orphaned_pictures_are_counted_and_fail_the_check(space: str
 def test_an_index_with_other_rows_than_are_stored_falls_under_the_floor(space: str, ids: list[int]) -> None:
     build.build(space)
     forget()
-    live(space).view()
+    view_of(state_of(space))
     dice = np.random.default_rng(9)
     for feature in Feature.objects.filter(space=space):
         Feature.objects.filter(pk=feature.pk).update(data=random_features.feature(space, dice))
@@ -108,10 +109,12 @@ def test_the_exact_search_reads_everything_in_chunks(
     rows = rows_of(space)
     query = rows[50]
     by_hand = np.sort(METRICS[get_method(space).metric].distances(query, rows))[: recall_check.K + 1]
-    assert recall_check.exact(space, query[np.newaxis])[0].distances.tolist() == by_hand.tolist()
+    state = state_of(space)
+    nearest = recall_check.exact(state, view_of(state), query[np.newaxis])[0]
+    assert nearest.distances.tolist() == by_hand.tolist()
 
 
 def test_what_changes_during_the_check_is_left_out(ids: list[int]) -> None:
-    view = live("phash").view()
+    view = view_of(state_of("phash"))
     put("phash", ids[:3], seed=9)
     assert sorted(recall_check.changed_since("phash", view).tolist()) == ids[:3]

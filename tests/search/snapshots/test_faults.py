@@ -19,13 +19,14 @@ from django.utils import timezone
 
 from search import tasks
 from search.exceptions import SnapshotDamaged
+from search.features.versions import state_of
 from search.jobs import reindexing
 from search.methods import METHODS
 from search.models import Job, Snapshot, Space
 from search.snapshots import build
 from tests.support.servers import Postgres, missing_programs
 from tests.support.sites import Peer, Site, kill
-from tests.support.snapshots import COUNT, add, first
+from tests.support.snapshots import COUNT, add, first, loaded, newest
 from tests.support.waiting import DEADLINE, wait_until
 
 DAMAGES = 200
@@ -79,13 +80,13 @@ def test_every_damage_is_noticed_and_the_snapshot_before_or_a_rebuild_serves(
         whole = path.read_bytes()
         put(path, damaged(whole, dice))
         with pytest.raises(SnapshotDamaged):
-            build.load(new)
+            loaded(new)
         asked, right = dice.choice([(3, ids[3]), (COUNT, late)])
         key, skipped = first(asked, space)
         assert key == right
         assert "damaged" in skipped[space]
-        assert build.newest_index(space)[1] == old
-        assert build.due(space)
+        assert newest(space).snapshot == old
+        assert build.due(state_of(space))
         if turn % 10 == 0:
             assert build.build(space)
             assert first(asked, space) == (right, {})
@@ -136,11 +137,11 @@ def assert_a_full_disk_does_no_harm(space: str, ids: list[int], full: Room, root
         with pytest.raises(OSError, match=NO_ROOM):
             build.build(space)
         assert good
-        assert build.newest_index(space)[1] == good
+        assert newest(space).snapshot == good
         assert first(COUNT, space) == (late, {})
     fresh = build.build(space)
     assert fresh
-    assert build.load(fresh).keys().tolist() == [*ids, late]
+    assert loaded(fresh).keys().tolist() == [*ids, late]
     named = {Path(one.folder).name for one in Snapshot.objects.filter(space=space)}
     assert {path.name for path in (root / space).iterdir()} == named
 
@@ -225,9 +226,9 @@ def test_a_clock_that_is_put_back_delays_no_build_for_ever(ids: list[int]) -> No
     """A snapshot that was made a day later than now is what the clock leaves."""
     build.build("phash")
     add(COUNT)
-    assert not build.due("phash")
+    assert not build.due(state_of("phash"))
     Snapshot.objects.update(created_at=timezone.now() + timedelta(days=1))
-    assert build.due("phash")
+    assert build.due(state_of("phash"))
     fresh = build.build("phash")
     assert fresh
     assert fresh.count == COUNT + 1

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from search.features.versions import state_of
 from search.methods import METHODS
 from search.models import Feature, Space
 from search.snapshots import build
@@ -94,7 +95,7 @@ def test_a_snapshot_from_the_future_is_not_used_and_built_anew(space: str, ids: 
     key, skipped = first(2, space)
     assert key == ids[2]
     assert "restored from a backup" in skipped[space]
-    assert build.due(space)
+    assert build.due(state_of(space))
     fresh = build.build(space)
     assert fresh
     assert (fresh.sequence, fresh.count) == (8, 8)

@@ -15,14 +15,17 @@ from django.urls import reverse
 from gallery.services import add_image, delete_images
 from search.exceptions import SearchError, SnapshotDamaged
 from search.features.extraction import extract
-from search.locks import alone
+from search.features.versions import state_of
+from search.locks import exclusive
 from search.methods import METHODS, get_method
 from search.models import Snapshot, Space
 from search.retrieval.engine import search
-from search.retrieval.live import forget, live
+from search.retrieval.live import forget, live, view_of
 from search.retrieval.queries import query_by_pixels
 from search.snapshots import build
+from search.snapshots.rollback import rollback
 from tests.support.images import encode, scene
+from tests.support.snapshots import loaded, newest
 
 pytestmark = pytest.mark.django_db
 COUNT = 12
@@ -55,8 +58,8 @@ def test_a_snapshot_holds_everything_up_to_its_sequence(space: str, ids: list[in
     snapshot = build.build(space)
     assert snapshot
     assert (snapshot.sequence, snapshot.count) == (COUNT, COUNT)
-    assert build.load(snapshot).keys().tolist() == ids
-    assert not build.behind(space)
+    assert loaded(snapshot).keys().tolist() == ids
+    assert not build.behind(state_of(space))
 
 
 @pytest.mark.parametrize("space", METHODS)
@@ -67,7 +70,7 @@ def test_a_build_without_changes_does_nothing(space: str, ids: list[int]) -> Non
 
 
 def test_only_one_builds_at_a_time(ids: list[int]) -> None:
-    with alone("phash") as free:
+    with exclusive("phash") as free:
         assert free
         assert build.build("phash") is None
         assert build.build("color")
@@ -93,7 +96,7 @@ def test_snapshots_that_cannot_serve_do_not_take_the_places_of_those_that_can(id
         add(seed)
         made.append(build.build("phash"))
         if len(made) == 2:
-            build.rollback("phash", "a test")
+            rollback("phash", "a test")
     problems = Snapshot.objects.filter(space="phash").order_by("pk").values_list("sequence", "problem")
     assert list(problems) == [(COUNT + 2, ""), (COUNT + 3, "")]
 
@@ -119,7 +122,7 @@ def test_any_damage_is_noticed_and_the_search_goes_on_and_says_so(space: str, id
         for damaged in broken:
             file.write_bytes(damaged)
             with pytest.raises(SnapshotDamaged):
-                build.load(snapshot)
+                loaded(snapshot)
         file.write_bytes(whole)
     files[0].unlink()
     forget()
@@ -136,9 +139,9 @@ def test_the_snapshot_before_serves_when_the_newest_is_lost(ids: list[int]) -> N
     assert new
     shutil.rmtree(folder_of(new))
     forget()
-    index, used, problem = build.newest_index("phash")
-    assert (used, len(index)) == (old, COUNT)
-    assert problem
+    found = newest("phash")
+    assert (found.snapshot, len(found.index)) == (old, COUNT)
+    assert found.problem
     assert first(COUNT, "phash")[0] == late
 
 
@@ -148,7 +151,7 @@ def test_a_damaged_snapshot_is_rebuilt(ids: list[int]) -> None:
     shutil.rmtree(folder_of(snapshot))
     forget()
     first(1, "phash")
-    assert build.due("phash")
+    assert build.due(state_of("phash"))
     fresh = build.build("phash")
     assert fresh
     assert fresh.count == COUNT
@@ -161,7 +164,7 @@ def test_another_kind_of_index_is_built_when_the_setting_says_so(ids: list[int],
     settings.SPACE_INDEXES = {"phash": "brute"}
     forget()
     assert first(1, "phash")[0] == ids[1]
-    assert build.due("phash")
+    assert build.due(state_of("phash"))
     fresh = build.build("phash")
     assert fresh
     assert fresh.index == "brute"
@@ -169,13 +172,14 @@ def test_another_kind_of_index_is_built_when_the_setting_says_so(ids: list[int],
 
 @pytest.mark.django_db(transaction=True)
 def test_a_process_swaps_to_a_newer_snapshot_and_empties_its_tail(ids: list[int]) -> None:
-    assert len(live("phash").view().tail) == COUNT
+    assert len(view_of(state_of("phash")).tail) == COUNT
     build.build("phash")
-    view = live("phash")
-    view.view()
-    if view._loading:
-        view._loading.join()
-    assert (len(view.view().index), len(view.view().tail)) == (COUNT, 0)
+    holder = live("phash")
+    holder.view(state_of("phash"))
+    if holder._loading:
+        holder._loading.join()
+    view = holder.view(state_of("phash"))
+    assert (len(view.index), len(view.tail)) == (COUNT, 0)
 
 
 def test_after_a_rollback_the_snapshot_before_serves_and_nothing_is_lost(ids: list[int]) -> None:
@@ -185,13 +189,13 @@ def test_after_a_rollback_the_snapshot_before_serves_and_nothing_is_lost(ids: li
     forget()
     assert good
     assert bad
-    assert build.rollback("phash", "Ann") == good
+    assert rollback("phash", "Ann") == good
     assert Space.objects.get(pk="phash").snapshot == good
     assert Snapshot.objects.get(pk=bad.pk).problem == "rolled back by Ann"
     assert folder_of(bad).is_dir()
     forget()
     assert first(COUNT, "phash") == (late, {})
-    view = live("phash").view()
+    view = view_of(state_of("phash"))
     assert (view.snapshot_id, len(view.index), len(view.tail)) == (good.pk, COUNT, 1)
 
 
@@ -199,15 +203,15 @@ def test_the_build_after_a_rollback_does_not_begin_with_what_was_rolled_back(ids
     good = build.build("phash")
     add(COUNT)
     bad = build.build("phash")
-    build.rollback("phash", "Ann")
+    rollback("phash", "Ann")
     assert good
     assert bad
-    assert build.newest_index("phash")[1] == good
+    assert newest("phash").snapshot == good
     fresh = build.build("phash")
     assert fresh
     assert fresh.pk > bad.pk
     assert (fresh.sequence, fresh.count, fresh.problem) == (COUNT + 1, COUNT + 1, "")
-    assert build.rollback("phash", "Ann") == good
+    assert rollback("phash", "Ann") == good
 
 
 def test_a_rollback_passes_over_what_is_damaged(ids: list[int]) -> None:
@@ -216,17 +220,17 @@ def test_a_rollback_passes_over_what_is_damaged(ids: list[int]) -> None:
         add(seed)
         made.append(build.build("phash"))
     shutil.rmtree(folder_of(made[1]))
-    assert build.rollback("phash", "Ann") == made[0]
+    assert rollback("phash", "Ann") == made[0]
 
 
 def test_there_is_no_rollback_without_an_earlier_snapshot_or_during_a_build(ids: list[int]) -> None:
     with pytest.raises(SearchError, match="no earlier snapshot"):
-        build.rollback("phash", "Ann")
+        rollback("phash", "Ann")
     build.build("phash")
     with pytest.raises(SearchError, match="no earlier snapshot"):
-        build.rollback("phash", "Ann")
-    with alone("phash"), pytest.raises(SearchError, match="being built"):
-        build.rollback("phash", "Ann")
+        rollback("phash", "Ann")
+    with exclusive("phash"), pytest.raises(SearchError, match="being built"):
+        rollback("phash", "Ann")
     assert first(1, "phash") == (ids[1], {})
 
 
@@ -246,13 +250,14 @@ def test_a_running_process_follows_a_rollback(ids: list[int]) -> None:
     add(COUNT)
     build.build("phash")
     holder = live("phash")
-    holder.view()
-    build.rollback("phash", "Ann")
-    holder.view()
+    holder.view(state_of("phash"))
+    rollback("phash", "Ann")
+    holder.view(state_of("phash"))
     if holder._loading:
         holder._loading.join()
     assert good
-    assert (holder.view().snapshot_id, len(holder.view().keys())) == (good.pk, COUNT + 1)
+    view = holder.view(state_of("phash"))
+    assert (view.snapshot_id, len(view.keys())) == (good.pk, COUNT + 1)
 
 
 @pytest.mark.parametrize("space", METHODS)
@@ -263,9 +268,9 @@ def test_a_view_answers_from_what_is_allowed_only(space: str, ids: list[int]) ->
     delete_images(ids=[ids[4]])
     allowed = np.array([ids[2], ids[4], late[1], 10**9])
     query = get_method(space).queries(get_method(space).extract(scene(3, (120, 90))))[0]
-    found = live(space).view().search(query, 10, allowed)
+    found = view_of(state_of(space)).search(query, 10, allowed)
     assert sorted(found.keys.tolist()) == [ids[2], late[1]]
-    assert len(live(space).view().search(query, 1, allowed)) == 1
+    assert len(view_of(state_of(space)).search(query, 1, allowed)) == 1
 
 
 def test_a_rollback_and_the_last_check_are_in_the_admin(ids: list[int], admin_client: Client) -> None:

@@ -16,6 +16,7 @@ from django.core.management import CommandError, call_command
 
 from gallery.models import Image
 from search.features import backlog
+from search.features.versions import state_of
 from search.methods import get_method
 from search.models import Feature
 from search.transfer.collection import time_in
@@ -52,8 +53,8 @@ def test_what_is_damaged_is_left_out_and_told(collection: list[Image], tmp_path:
     ):
         assert told in said.getvalue()
     assert sorted(Image.objects.values_list("title", flat=True)) == ["№ 3", "№ 4", "№ 5"]
-    assert backlog.pending("neural") == backlog.pending("color") == 1
-    assert backlog.pending("phash") == 0
+    assert backlog.pending(state_of("neural")) == backlog.pending(state_of("color")) == 1
+    assert backlog.pending(state_of("phash")) == 0
     worker()
     left = {image.sha256 for image in Image.objects.all()}
     assert all(found == [pair for pair in before[name] if pair[0] in left] for name, found in answers().items()), (
@@ -76,7 +77,7 @@ def test_numbers_that_are_no_feature_never_come_near_an_index(collection: list[I
     empty_the_site()
     with pytest.raises(CommandError, match="1 damaged"):
         run("import", tmp_path / "out")
-    assert backlog.pending("neural") == 1
+    assert backlog.pending(state_of("neural")) == 1
 
 
 def test_an_export_says_what_it_leaves_out(collection: list[Image], tmp_path: Path) -> None:

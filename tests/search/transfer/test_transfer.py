@@ -19,6 +19,7 @@ from gallery.models import Album, Image
 from gallery.services import add_image
 from search.duplicates.models import Verdict
 from search.features import backlog, store
+from search.features.versions import state_of, states_of
 from search.methods import METHODS, get_method
 from search.models import Extraction
 from search.transfer.arrays import Reader, Writer
@@ -43,8 +44,8 @@ def test_all_comes_back_and_nothing_is_computed(
     assert said.startswith(
         f"{COUNT} pictures added, 0 there already, {COUNT * len(METHODS)} features taken, 0 pictures"
     )
-    assert all(backlog.pending(space) == 0 for space in METHODS)
-    assert not backlog.lacking(METHODS, thumbnails=True).exists()
+    assert all(backlog.pending(state_of(space)) == 0 for space in METHODS)
+    assert not backlog.lacking(states_of(METHODS), thumbnails=True).exists()
     assert not Extraction.objects.exists()
     assert answers() == before
     for old in collection:
@@ -89,10 +90,10 @@ def test_features_of_another_version_are_left_to_the_workers(
     empty_the_site()
     settings.LOCAL_FEATURES = "orb"
     assert "local: no features of orb:1 came along; workers compute them." in run("import", tmp_path / "out")
-    assert backlog.pending("local") == COUNT
-    assert backlog.pending("phash") == 0
+    assert backlog.pending(state_of("local")) == COUNT
+    assert backlog.pending(state_of("phash")) == 0
     worker()
-    assert backlog.pending("local") == 0
+    assert backlog.pending(state_of("local")) == 0
 
 
 def test_features_of_a_space_without_its_model_are_told_and_come_when_it_is_there(
@@ -104,7 +105,7 @@ def test_features_of_a_space_without_its_model_are_told_and_come_when_it_is_ther
     assert "neural: its model is not here" in run("import", tmp_path / "out")
     settings.MODELS_ROOT = models
     run("import", tmp_path / "out")
-    assert backlog.pending("neural") == 0
+    assert backlog.pending(state_of("neural")) == 0
 
 
 @pytest.mark.parametrize("sizes", [[4, 4, 4], [4, 8, 0], []])

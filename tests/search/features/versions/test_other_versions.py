@@ -11,8 +11,9 @@ import pytest
 from django.apps import apps
 from django.core.management import call_command
 
-from search.features import backlog, versions
+from search.features import backlog
 from search.features.extraction import extract
+from search.features.versions import state_of
 from search.jobs import reindexing
 from search.methods import get_method
 from search.models import Extraction, Feature, Snapshot, Space
@@ -36,7 +37,7 @@ def test_a_feature_of_another_dimension_is_kept_out_of_the_index_and_made_again(
         forget()
         assert sorted(found(0)) == ids[:2] + ids[3:]
         assert build.build(SPACE)
-        assert backlog.pending(SPACE) == 1
+        assert backlog.pending(state_of(SPACE)) == 1
         assert "worked on" in search(query_by_image(ids[2], SPACE), method=SPACE).skipped[SPACE]
         extract(ids)
         assert everything_is_found(ids)
@@ -60,8 +61,8 @@ def test_an_encoder_that_gives_another_dimension_than_it_says_stores_nothing(roo
 def test_the_same_model_made_again_changes_nothing(root: Path, ids: list[int]) -> None:
     before = version()
     tiny_encoder.make(root, seed=0)
-    assert backlog.pending(SPACE) == 0
-    assert not build.due(SPACE)
+    assert backlog.pending(state_of(SPACE)) == 0
+    assert not build.due(state_of(SPACE))
     assert version() == before == get_method(SPACE).version
 
 
@@ -70,7 +71,7 @@ def test_a_version_that_cannot_be_computed_any_more_makes_room_at_once(ids: list
     Space.objects.filter(pk=SPACE).update(version="image-network-of-old")
     Feature.objects.filter(space=SPACE).update(version="image-network-of-old")
     forget()
-    assert backlog.pending(SPACE) == COUNT
+    assert backlog.pending(state_of(SPACE)) == COUNT
     extract(ids[:2])
     assert search(query_by_pixels(scene(1, (96, 64)), SPACE), method=SPACE).hits[0].key == ids[1]
     extract(ids)
@@ -96,8 +97,8 @@ def test_without_a_model_nothing_waits_and_everything_says_so(root: Path, settin
     worker()
     job.refresh_from_db()
     assert (job.state, job.error) == ("done", "")
-    assert backlog.pending(SPACE) == 0
-    assert versions.wanted(SPACE) == []
+    assert backlog.pending(state_of(SPACE)) == 0
+    assert state_of(SPACE).targets == []
     result = search(query_by_pixels(scene(1, (96, 64))))
     assert result.hits[0].key == ids[1]
     assert set(result.skipped) == {"neural", "semantic"}
@@ -121,7 +122,7 @@ def test_two_versions_never_have_a_distance(root: Path, ids: list[int]) -> None:
     """Vectors of one encoder are not even near in the space of another, so a mix would show."""
     tiny_encoder.make(root, seed=1)
     pixels = scene(0, (96, 64))
-    new, old = get_method(SPACE), versions.serving(SPACE)
+    new, old = get_method(SPACE), state_of(SPACE).serving
     apart = np.linalg.norm(new.rows([new.extract(pixels)]) - old.rows([old.extract(pixels)]))
     assert apart > 1
     assert found(0)[0] == ids[0]

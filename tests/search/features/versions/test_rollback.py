@@ -11,11 +11,13 @@ from django.core.management import CommandError, call_command
 from search.exceptions import SearchError
 from search.features import backlog
 from search.features.extraction import extract
+from search.features.versions import state_of
 from search.jobs import reindexing
 from search.methods import get_method
 from search.models import Feature, Job, Snapshot
 from search.retrieval.live import forget
 from search.snapshots import build, retention
+from search.snapshots.rollback import rollback
 from tests.support import tiny_encoder
 from tests.support.versions import COUNT, SPACE, add, everything_is_found, version
 
@@ -31,12 +33,12 @@ def test_after_a_rollback_the_old_version_answers_and_the_new_one_does_not_come_
     build.build(SPACE)
     ids.append(add(COUNT))
     extract(ids)  # has the new version only
-    assert build.rollback(SPACE, "Ann").version == old
+    assert rollback(SPACE, "Ann").version == old
     forget()
     for _ in range(2):
         reindexing.start_job(spaces=[SPACE])
         worker()
-    assert (version(), backlog.pending(SPACE), build.behind(SPACE)) == (old, 0, False)
+    assert (version(), backlog.pending(state_of(SPACE)), build.behind(state_of(SPACE))) == (old, 0, False)
     forget()
     assert everything_is_found(ids)
     assert not Job.objects.exclude(state="done").exists()
@@ -48,7 +50,7 @@ def test_a_version_that_was_rolled_back_comes_again_when_it_is_asked_for(root: P
     extract(ids)
     build.build(SPACE)
     new = version()
-    build.rollback(SPACE, "Ann")
+    rollback(SPACE, "Ann")
     build.build(SPACE)
     assert version() == old
     call_command("build_index", space=SPACE, accept=True)
@@ -63,7 +65,7 @@ def test_a_third_model_is_taken_after_a_rollback(root: Path, ids: list[int]) -> 
         extract(ids)
         build.build(SPACE)
         if seed == 1:
-            build.rollback(SPACE, "Ann")
+            rollback(SPACE, "Ann")
     assert version() == get_method(SPACE).version
     forget()
     assert everything_is_found(ids)
@@ -96,7 +98,7 @@ def test_there_is_no_rollback_to_a_version_whose_model_is_gone(root: Path, ids: 
         if folder.resolve() != kept:
             folder.rename(root / "elsewhere")
     with pytest.raises(SearchError, match="no earlier snapshot"):
-        build.rollback(SPACE, "Ann")
+        rollback(SPACE, "Ann")
     assert everything_is_found(ids)
 
 
@@ -111,7 +113,7 @@ def test_the_version_before_is_kept_and_older_ones_are_deleted(root: Path, ids: 
     assert stored == set(versions[1:])
     assert set(Snapshot.objects.filter(space=SPACE).values_list("version", flat=True)) == stored
     retention.prune(SPACE)
-    assert build.rollback(SPACE, "Ann").version == versions[1]
+    assert rollback(SPACE, "Ann").version == versions[1]
 
 
 def test_a_version_that_was_never_complete_is_deleted(root: Path, ids: list[int]) -> None:

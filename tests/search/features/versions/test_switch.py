@@ -13,12 +13,14 @@ from django.test.utils import CaptureQueriesContext
 from gallery.services import delete_images
 from search.features import backlog, store
 from search.features.extraction import extract
+from search.features.versions import state_of
 from search.methods import get_method
 from search.models import Extraction, Feature
 from search.retrieval.engine import search
-from search.retrieval.live import forget, live
+from search.retrieval.live import forget, live, view_of
 from search.retrieval.queries import query_by_image, query_by_pixels
 from search.snapshots import build
+from search.snapshots.rollback import rollback
 from tests.support import tiny_encoder
 from tests.support.images import scene
 from tests.support.versions import COUNT, SPACE, add, everything_is_found, found, version
@@ -30,16 +32,16 @@ pytestmark = pytest.mark.django_db
 def test_the_old_version_answers_while_the_new_one_is_half_made(root: Path, ids: list[int]) -> None:
     old = version()
     tiny_encoder.make(root, seed=1)
-    assert backlog.pending(SPACE) == COUNT
+    assert backlog.pending(state_of(SPACE)) == COUNT
     extract(ids[:3])
-    assert backlog.pending(SPACE) == COUNT - 3
-    assert not build.due(SPACE)
+    assert backlog.pending(state_of(SPACE)) == COUNT - 3
+    assert not build.due(state_of(SPACE))
     build.build(SPACE)
     for fresh_process in (False, True):
         if fresh_process:
             forget()
         assert everything_is_found(ids)
-        assert live(SPACE).view().method.version == version() == old
+        assert view_of(state_of(SPACE)).method.version == version() == old
     assert search(query_by_image(ids[5], SPACE), method=SPACE).hits
 
 
@@ -48,14 +50,15 @@ def test_the_new_version_takes_over_when_it_has_everything(root: Path, ids: list
     tiny_encoder.make(root, seed=1, dimension=16)
     extract(ids)
     assert version() == old
-    assert build.due(SPACE)
+    assert build.due(state_of(SPACE))
     fresh = build.build(SPACE)
     assert fresh
     assert version() == fresh.version == get_method(SPACE).version != old
     forget()
     assert everything_is_found(ids)
-    assert live(SPACE).view().index.dimension == 16
-    assert (backlog.pending(SPACE), build.behind(SPACE), build.due(SPACE)) == (0, False, False)
+    assert view_of(state_of(SPACE)).index.dimension == 16
+    state = state_of(SPACE)
+    assert (backlog.pending(state), build.behind(state), build.due(state)) == (0, False, False)
 
 
 def test_pictures_that_come_during_the_change_are_found_by_both(root: Path, ids: list[int]) -> None:
@@ -78,7 +81,7 @@ def test_pictures_deleted_during_the_change_are_found_by_neither(root: Path, ids
     build.build(SPACE)
     forget()
     assert sorted(found(0)) == ids[:4]
-    build.rollback(SPACE, "Ann")
+    rollback(SPACE, "Ann")
     forget()
     assert sorted(found(0)) == ids[:4]
 
@@ -135,15 +138,15 @@ def test_a_picture_that_cannot_be_extracted_does_not_hold_the_switch_back(root: 
 @pytest.mark.django_db(transaction=True)
 def test_a_running_process_follows_the_switch(root: Path, ids: list[int]) -> None:
     holder = live(SPACE)
-    old = holder.view().method.version
+    old = holder.view(state_of(SPACE)).method.version
     tiny_encoder.make(root, seed=1)
     extract(ids)
-    assert holder.view().method.version == old
+    assert holder.view(state_of(SPACE)).method.version == old
     build.build(SPACE)
-    holder.view()
+    holder.view(state_of(SPACE))
     if holder._loading:
         holder._loading.join()
-    assert holder.view().method.version == version() != old
+    assert holder.view(state_of(SPACE)).method.version == version() != old
     assert everything_is_found(ids)
 
 
