@@ -17,9 +17,6 @@ from typing import Any
 
 import django
 
-from search.features.versions import state_of
-from search.retrieval.live import view_of
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imagesite.settings")
 FILE_EVENTS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"}
 
@@ -105,12 +102,13 @@ def look(space: str) -> dict[str, object]:
     """What a fresh process finds, and what the next build leaves."""
     from django.conf import settings
 
-    from search.features import store
+    from search.features.store import current
+    from search.features.versions import state_of
     from search.models import Snapshot, Space
-    from search.retrieval.live import forget
+    from search.retrieval.live import forget, view_of
     from search.snapshots import build
 
-    stored = sorted(store.current(state_of(space)).values_list("image_id", flat=True))
+    stored = sorted(current(state_of(space)).values_list("image_id", flat=True))
     before = view_of(state_of(space))
     build.build(space)
     forget()

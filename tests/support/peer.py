@@ -12,8 +12,6 @@ from pathlib import Path
 
 import django
 
-from search.features.versions import state_of
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imagesite.settings")
 
 
@@ -55,9 +53,10 @@ def find(path: str) -> dict[str, list[int]]:
 
 def pending(_: str) -> int:
     from search.features import backlog
+    from search.features.versions import states_of
     from search.methods import METHODS
 
-    return max(backlog.pending(state_of(space)) for space in METHODS) + backlog.lacking([], thumbnails=True).count()
+    return max(map(backlog.pending, states_of(METHODS))) + backlog.lacking([], thumbnails=True).count()
 
 
 def count(_: str) -> int:

@@ -112,7 +112,7 @@ def test_the_version_before_is_kept_and_older_ones_are_deleted(root: Path, ids: 
     stored = set(Feature.objects.filter(space=SPACE).values_list("version", flat=True))
     assert stored == set(versions[1:])
     assert set(Snapshot.objects.filter(space=SPACE).values_list("version", flat=True)) == stored
-    retention.prune(SPACE)
+    retention.prune(state_of(SPACE))
     assert rollback(SPACE, "Ann").version == versions[1]
 
 
