@@ -102,10 +102,11 @@ def test_pages_and_answers_read_all_spaces_at_once(address: str, most: int, ids:
     assert Counts(most).covers(counts_of(lambda: client.get(address)))
 
 
-def test_the_admin_reads_all_spaces_at_once(ids: list[int], client: Client, admin_user: User) -> None:
+def test_the_admin_reads_the_rows_of_spaces_once(ids: list[int], client: Client, admin_user: User) -> None:
     client.force_login(admin_user)
     client.get("/admin/search/space/")
-    assert Counts(30).covers(counts_of(lambda: client.get("/admin/search/space/")))
+    # The admin itself counts the rows twice.
+    assert Counts(30, reads=3).covers(counts_of(lambda: client.get("/admin/search/space/")))
 
 
 def test_a_sweep_reads_all_spaces_for_what_is_missing_and_for_what_is_due(ids: list[int]) -> None:
@@ -114,11 +115,11 @@ def test_a_sweep_reads_all_spaces_for_what_is_missing_and_for_what_is_due(ids: l
 
 def test_a_job_without_work_reads_its_spaces_a_few_times(ids: list[int]) -> None:
     job = Job.objects.create(spaces=["phash"])
-    assert Counts(31, reads=4, writes=1).covers(counts_of(lambda: reindexing.advance(job.pk)))
+    assert Counts(21, reads=4).covers(counts_of(lambda: reindexing.advance(job.pk)))
 
 
-def test_a_task_of_extraction_reads_all_spaces_once_and_locks_them_once(ids: list[int]) -> None:
-    assert Counts(10).covers(counts_of(lambda: extract(ids)))
+def test_extraction_reads_all_spaces_at_once(ids: list[int]) -> None:
+    assert Counts(8).covers(counts_of(lambda: extract(ids)))
 
 
 def test_deleting_locks_all_spaces_at_once(ids: list[int]) -> None:
