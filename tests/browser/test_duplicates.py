@@ -126,7 +126,7 @@ def test_a_copy_that_is_sent_is_shown_beside_what_is_here(visit):
     page = log_in(window, "/add/")
     file = {"name": "again.jpg", "mimeType": "image/jpeg", "buffer": encode(scene(1, SIZE), quality=40)}
     page.get_by_label("Choose pictures").set_input_files(file)
-    page.get_by_role("button", name="Add pictures").click()
+    page.get_by_role("button", name="Add 1 picture", exact=True).click()
     expect(page.locator(".outcome.near")).to_contain_text("Already here?")
     expect(page.get_by_alt_text("The new picture")).to_have_js_property("naturalWidth", 256)
     assert titles() == {"Scene 1, 90"}
