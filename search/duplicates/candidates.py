@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from search.collection import Image
+from search.duplicates.alignment import Matrix, inverse
 from search.duplicates.hashes import RADIUS, Joined, Near, nearest_of_each, telling
-from search.duplicates.pairs import Matrix, inverse
 from search.features.store import current
 from search.features.versions import state_of
 from search.methods import METHODS, get_method

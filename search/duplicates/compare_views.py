@@ -20,8 +20,8 @@ from gallery.models import MAX_ID, Image
 from gallery.web.permissions import MAY_DECIDE, staff_only
 from search.collection import pixels_of
 from search.duplicates import finding, rendering, review
+from search.duplicates.alignment import IDENTITY, Matrix, inverse
 from search.duplicates.models import Member
-from search.duplicates.pairs import STILL, Matrix, inverse
 from search.duplicates.pixel_cache import PixelCache
 from search.types import Pixels
 
@@ -83,10 +83,10 @@ def _matrix(first: Image, second: Image) -> Matrix:
     """How the second lies in the first; the identity if they are no duplicates."""
     lower, upper = sorted([first, second], key=lambda image: image.pk)
     row = review.pairs_among([first.pk, second.pk]).get((lower.pk, upper.pk))
-    pair = review.as_pair(row) if row else finding.relate(lower, upper, PixelCache(), finding.Clue())
-    if pair is None:
-        return STILL
-    return pair.matrix if first is lower else inverse(pair.matrix)
+    comparison = review.comparison_of(row) if row else finding.compare(lower, upper, PixelCache(), finding.Clue())
+    if comparison is None:
+        return IDENTITY
+    return comparison.matrix if first is lower else inverse(comparison.matrix)
 
 
 def _facts(first: Image, second: Image) -> list[Fact]:

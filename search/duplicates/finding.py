@@ -15,11 +15,13 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from search.collection import Image
-from search.duplicates import candidates, pairs
+from search.duplicates import candidates, comparison
+from search.duplicates.alignment import Matrix
 from search.duplicates.grouping import lock_groups, regroup
 from search.duplicates.hashes import Joined
 from search.duplicates.models import Cursor, Pair, Recheck
 from search.duplicates.pixel_cache import PixelCache, Unreadable
+from search.duplicates.relations import SAME_PIXELS, TRANSFORMS, Comparison
 from search.features.changelog import changed_rows
 from search.features.store import current
 from search.features.versions import state_of
@@ -48,7 +50,7 @@ class Clue:
     """Why two pictures may be the same: bits in which their hashes differ, or where a part of one is in the other."""
 
     distance: int | None = None
-    place: pairs.Matrix | None = None
+    place: Matrix | None = None
 
 
 def waiting() -> int:
@@ -89,7 +91,7 @@ def look_again() -> None:
         Cursor.objects.update(sequence=0)
 
 
-def relate(one: Image, two: Image, pictures: PixelCache, clue: Clue) -> pairs.Pair | None:
+def compare(one: Image, two: Image, pictures: PixelCache, clue: Clue) -> Comparison | None:
     """How two stored pictures relate.
 
     None also where a picture cannot be read.
@@ -97,11 +99,11 @@ def relate(one: Image, two: Image, pictures: PixelCache, clue: Clue) -> pairs.Pa
     same_size = (one.width, one.height) == (two.width, two.height)
     try:
         if same_size and not clue.distance and pictures.hash(one) == pictures.hash(two):
-            return pairs.SAME
+            return SAME_PIXELS
         # What few bits of a hash do not tell apart is compared small; parts need to be looked at closely.
-        side = pairs.SIDE if clue.distance is not None else pairs.CLOSE_SIDE
+        side = comparison.SIDE if clue.distance is not None else comparison.CLOSE_SIDE
         first, second = pictures.small(one), pictures.small(two)
-        return pairs.relate(first, second, resized=not same_size, side=side, place=clue.place)
+        return comparison.compare(first, second, resized=not same_size, side=side, placement=clue.place)
     except Unreadable:
         return None
 
@@ -128,7 +130,7 @@ def _found(batch: Batch, joined: Joined | None, pictures: PixelCache) -> list[Pa
     for (one, two), clue in sorted(wanted.items(), key=lambda item: item[0]):
         if (one, two) in known or one not in images or two not in images:
             continue
-        if related := relate(images[one], images[two], pictures, clue):
+        if related := compare(images[one], images[two], pictures, clue):
             found.append(_row(one, two, related))
     return found
 
@@ -147,12 +149,12 @@ def _wanted(batch: Batch, joined: Joined | None) -> dict[tuple[int, int], Clue]:
     return wanted
 
 
-def _row(one: int, two: int, related: pairs.Pair) -> Pair:
+def _row(one: int, two: int, related: Comparison) -> Pair:
     return Pair(
         first_id=one,
         second_id=two,
         relation=related.relation,
-        turn=related.turn,
+        turn=TRANSFORMS.index(related.transform),
         matrix=related.matrix.round(6).tolist(),
         difference=round(related.difference, 3),
         first_share=round(related.shares[0], 4),

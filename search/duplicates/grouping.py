@@ -12,7 +12,7 @@ from django.db.models import Count, Q
 from search.collection import Image
 from search.duplicates.groups import Adjacency, Members, adjacency, duplicates_of_all, group_pairs
 from search.duplicates.models import RELATIONS, Cursor, Group, Member, Pair, Verdict
-from search.duplicates.pairs import Relation
+from search.duplicates.relations import Relation
 from search.duplicates.representatives import Candidate, choose
 
 Item = TypeVar("Item", int, str)
@@ -94,7 +94,7 @@ def _write(groups: Sequence[Members], graph: Graph) -> None:
 def _group(members: Members, graph: Graph, table: Adjacency, labels: dict[int, int]) -> Group:
     candidates = [_candidate(graph.images[key], labels.get(key, 0), graph, table) for key in members.keys]
     to_medoid = [pair.relation for key in members.others if (pair := graph.between(members.medoid, key))]
-    edited = any(relation in (Relation.TURNED, Relation.EDITED) for relation in to_medoid)
+    edited = any(relation in (Relation.MIRRORED_OR_ROTATED, Relation.EDITED) for relation in to_medoid)
     representative, reasons = choose(candidates, duplicates_of_all(members.keys, table), edited=edited)
     relations = [pair.relation for key in members.keys if (pair := graph.between(representative, key))]
     return Group(

@@ -8,14 +8,14 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from search.collection import Image
-from search.duplicates.pairs import Relation
-from search.duplicates.wording import AND_TURNED
+from search.duplicates.relations import TRANSFORMS, Relation
+from search.duplicates.wording import ADDITION
 
 RELATIONS: tuple[tuple[str, str | Promise], ...] = (
-    (Relation.PIXELS, _("Same pixels")),
+    (Relation.IDENTICAL, _("Same pixels")),
     (Relation.RECOMPRESSED, _("Recompressed")),
     (Relation.RESIZED, _("Resized")),
-    (Relation.TURNED, _("Mirrored or turned")),
+    (Relation.MIRRORED_OR_ROTATED, _("Mirrored or turned")),
     (Relation.CROP, _("Crop")),
     (Relation.EDITED, _("Edited")),
 )
@@ -27,7 +27,7 @@ class Pair(models.Model):
     first = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+", db_index=False)
     second = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+")
     relation = models.CharField(max_length=12, choices=RELATIONS)
-    turn = models.PositiveSmallIntegerField(default=0, choices=list(enumerate(AND_TURNED)))
+    turn = models.PositiveSmallIntegerField(default=0, choices=list(enumerate(map(ADDITION.get, TRANSFORMS))))
     matrix = models.JSONField(help_text="Two rows of three: place in the second -> place in the first, in shares")
     difference = models.FloatField(help_text="Mean difference of what both show, of 255 levels")
     first_share = models.FloatField(default=1.0, help_text="Of the first's area, what the second shows")

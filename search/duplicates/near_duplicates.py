@@ -5,10 +5,13 @@ from __future__ import annotations
 from django.db.models import Q
 
 from search.collection import Copy, Image
-from search.duplicates import candidates, pairs
+from search.duplicates import candidates
+from search.duplicates.alignment import Matrix
+from search.duplicates.comparison import CLOSE_SIDE, compare
+from search.duplicates.measures import pixel_hash
 from search.duplicates.models import Verdict
-from search.duplicates.pairs import Matrix
 from search.duplicates.pixel_cache import PixelCache
+from search.duplicates.relations import SAME_PIXELS, Comparison
 from search.duplicates.wording import describe
 from search.methods import get_method
 from search.types import Pixels
@@ -38,12 +41,12 @@ def near_duplicates_of(image: Image, pixels: Pixels) -> list[Copy]:
 def _compared(stored: Image, image: Image, pixels: Pixels, cache: PixelCache, place: Matrix | None) -> Copy | None:
     """The stored picture and what it is, compared with the new one; None if it is no duplicate of it."""
     resized = (stored.width, stored.height) != (image.width, image.height)
-    if not resized and cache.hash(stored) == pairs.pixel_hash(pixels):
-        related: pairs.Pair | None = pairs.SAME
+    if not resized and cache.hash(stored) == pixel_hash(pixels):
+        comparison: Comparison | None = SAME_PIXELS
     else:
         small = cache.small(stored)
-        related = pairs.relate(small, pixels, resized=resized, side=pairs.CLOSE_SIDE, place=place)
-    return Copy(stored, describe(related, image, stored, swapped=True)) if related else None
+        comparison = compare(small, pixels, resized=resized, side=CLOSE_SIDE, placement=place)
+    return Copy(stored, describe(comparison, image, stored, swapped=True)) if comparison else None
 
 
 def _set_apart_from(sha256: str) -> set[str]:

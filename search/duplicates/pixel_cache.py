@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from search.collection import Image, ImageRejected, pixels_of, thumbnail
-from search.duplicates.pairs import pixel_hash, small
+from search.duplicates.measures import pixel_hash, shrink
 from search.types import Pixels
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class PixelCache:
         return self._read(self._small, image)
 
     def hash(self, image: Image) -> str:
-        """Of all decoded pixels; see pairs.pixel_hash."""
+        """Of all decoded pixels; see measures.py."""
         return self._read(self._hash, image)
 
     def _read(self, read: Callable[[Image], Read], image: Image) -> Read:
@@ -52,7 +52,7 @@ class PixelCache:
 
 def _small(image: Image) -> Pixels:
     if not image.thumbnailed:
-        return small(pixels_of(image), THUMBNAIL)
+        return shrink(pixels_of(image), THUMBNAIL)
     return np.asarray(thumbnail(image, THUMBNAIL))
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import PIL.Image
 
-from search.duplicates.pairs import Matrix, warp
+from search.duplicates.alignment import Matrix, warp
 from search.types import Pixels
 
 AMPLIFICATION = 4  # so that small differences show

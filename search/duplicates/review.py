@@ -14,8 +14,9 @@ from django.utils import timezone
 from django.utils.functional import Promise
 
 from search.collection import TRASH_RETENTION, Image
-from search.duplicates import finding, pairs
+from search.duplicates import finding
 from search.duplicates.models import RELATIONS, Cursor, Decision, Group, Member, Pair
+from search.duplicates.relations import TRANSFORMS, Comparison, Relation
 from search.duplicates.wording import describe, reason
 
 PAGE_SIZE = 20
@@ -120,13 +121,13 @@ def relation_of(kept: Image, other: Image, related: Pairs) -> str:
     """What the other picture is, compared with the one that is kept; "" if they are no pair."""
     swapped = kept.pk > other.pk
     row = related.get((other.pk, kept.pk) if swapped else (kept.pk, other.pk))
-    return describe(as_pair(row), kept, other, swapped=swapped) if row else ""
+    return describe(comparison_of(row), kept, other, swapped=swapped) if row else ""
 
 
-def as_pair(row: Pair) -> pairs.Pair:
+def comparison_of(row: Pair) -> Comparison:
     """The comparison that a row stores."""
     shares = (row.first_share, row.second_share)
-    return pairs.Pair(pairs.Relation(row.relation), row.turn, np.array(row.matrix), row.difference, shares)
+    return Comparison(Relation(row.relation), TRANSFORMS[row.turn], np.array(row.matrix), row.difference, shares)
 
 
 def last_decision(user: User) -> Decision | None:

@@ -7,32 +7,31 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from search.collection import Image
-from search.duplicates.pairs import TURNS, Pair, Relation
+from search.duplicates.relations import Comparison, Relation
 from search.duplicates.representatives import bits_per_pixel
+from search.kernels.dihedral import Dihedral
 
-# By the number of the turn (pairs.TURNS): alone, and behind something else.
-TURNED = (
-    _("Turned a little"),
-    _("Mirrored"),
-    _("Upside down and mirrored"),
-    _("Turned by 180°"),
-    _("Turned by 90° and mirrored"),
-    _("Turned by 90° to the left"),
-    _("Turned by 90° to the right"),
-    _("Turned by 270° and mirrored"),
-)
-AND_TURNED = (
-    "",
-    _("mirrored"),
-    _("upside down and mirrored"),
-    _("turned by 180°"),
-    _("turned by 90° and mirrored"),
-    _("turned by 90° to the left"),
-    _("turned by 90° to the right"),
-    _("turned by 270° and mirrored"),
-)
-# A pair is described as what became of the second; seen from the other side, a turn goes the other way.
-BACK = tuple(TURNS.index(turn.inverse) for turn in TURNS)
+# What became of the second picture, which the transform undoes: on its own, and behind something else.
+SENTENCE = {
+    Dihedral.IDENTITY: _("Turned a little"),
+    Dihedral.FLIP_LEFT_RIGHT: _("Mirrored"),
+    Dihedral.FLIP_TOP_BOTTOM: _("Upside down and mirrored"),
+    Dihedral.ROTATE_180: _("Turned by 180°"),
+    Dihedral.TRANSPOSE: _("Turned by 90° and mirrored"),
+    Dihedral.ROTATE_270: _("Turned by 90° to the left"),
+    Dihedral.ROTATE_90: _("Turned by 90° to the right"),
+    Dihedral.TRANSVERSE: _("Turned by 270° and mirrored"),
+}
+ADDITION = {
+    Dihedral.IDENTITY: "",
+    Dihedral.FLIP_LEFT_RIGHT: _("mirrored"),
+    Dihedral.FLIP_TOP_BOTTOM: _("upside down and mirrored"),
+    Dihedral.ROTATE_180: _("turned by 180°"),
+    Dihedral.TRANSPOSE: _("turned by 90° and mirrored"),
+    Dihedral.ROTATE_270: _("turned by 90° to the left"),
+    Dihedral.ROTATE_90: _("turned by 90° to the right"),
+    Dihedral.TRANSVERSE: _("turned by 270° and mirrored"),
+}
 
 # By the codes of search/duplicates/representatives.py.
 REASONS = {
@@ -46,21 +45,24 @@ REASONS = {
 }
 
 
-def describe(pair: Pair, kept: Image, other: Image, *, swapped: bool = False) -> str:
-    """What the other picture is, compared with the one that is kept: the pair's first, or its second if ``swapped``."""
-    kept_share, other_share = reversed(pair.shares) if swapped else pair.shares
-    turn = BACK[pair.turn] if swapped else pair.turn
-    match pair.relation:
-        case Relation.PIXELS:
+def describe(comparison: Comparison, kept: Image, other: Image, *, swapped: bool = False) -> str:
+    """What the other picture is, compared with the one that is kept.
+
+    The kept one is the first of the comparison, or its second if ``swapped``.
+    """
+    kept_share, other_share = reversed(comparison.shares) if swapped else comparison.shares
+    transform = comparison.transform.inverse if swapped else comparison.transform
+    match comparison.relation:
+        case Relation.IDENTICAL:
             return gettext("Same pixels, another file")
         case Relation.RECOMPRESSED:
             return gettext("Recompressed")
         case Relation.RESIZED:
             return gettext("Resized, %(share)s as wide") % {"share": _percent(other.width / kept.width)}
-        case Relation.TURNED:
-            return str(TURNED[turn])
+        case Relation.MIRRORED_OR_ROTATED:
+            return str(SENTENCE[transform])
         case Relation.CROP:
-            return ", ".join(filter(None, [_cropped(kept_share, other_share), str(AND_TURNED[turn])]))
+            return ", ".join(filter(None, [_cropped(kept_share, other_share), str(ADDITION[transform])]))
     return gettext("Edited")
 
 

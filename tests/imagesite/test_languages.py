@@ -17,9 +17,11 @@ from gallery.decoding import too_large
 from gallery.models import Album, Image
 from gallery.web.i18n import localized
 from gallery.web.paging import SORTS, images
-from search.duplicates import compare_views, models, pairs, wording
+from search.duplicates import compare_views, models, relations, wording
+from search.duplicates.alignment import IDENTITY
 from search.exceptions import MESSAGES, message_of
 from search.explain import drawing, evidence
+from search.kernels.dihedral import Dihedral
 from search.map import views
 from search.methods import label_of
 from search.templatetags.likeness import PARTS
@@ -85,7 +87,7 @@ def labels():
     yield from (label for _, label in PARTS)
     yield from (label for _, label in models.RELATIONS)
     yield from (label for _, label in compare_views.VIEWS)
-    yield from (*wording.TURNED, *wording.AND_TURNED[1:], *wording.REASONS.values())
+    yield from (*wording.SENTENCE.values(), *filter(None, wording.ADDITION.values()), *wording.REASONS.values())
     yield from (*drawing.FORMS.values(), *views.STAGES.values(), *quality_report.LABELS.values())
 
 
@@ -98,7 +100,7 @@ def test_a_label_is_shown_in_the_visitors_language(label):
 
 
 def test_every_turn_has_its_words():
-    assert len(wording.TURNED) == len(wording.AND_TURNED) == len(pairs.TURNS)
+    assert set(wording.SENTENCE) == set(wording.ADDITION) == set(relations.TRANSFORMS) == set(Dihedral)
     assert set(drawing.FORMS) == set(evidence.FORMS[1:])
 
 
@@ -132,11 +134,11 @@ def test_an_error_of_the_gallery_speaks_the_active_language_with_its_numbers():
 
 
 def test_a_crop_is_described_in_the_visitors_language():
-    pair = pairs.Pair(pairs.Relation.CROP, 3, pairs.STILL, 0.0, (0.4, 1.0))
+    crop = relations.Comparison(relations.Relation.CROP, Dihedral.ROTATE_180, IDENTITY, 0.0, (0.4, 1.0))
     one, two = Image(width=10, height=10), Image(width=4, height=10)
-    assert wording.describe(pair, one, two) == "Crop, 40% of it, turned by 180°"
+    assert wording.describe(crop, one, two) == "Crop, 40% of it, turned by 180°"
     with translation.override("ru"):
-        assert wording.describe(pair, one, two) == "Кадр, 40% целого, повёрнута на 180°"
+        assert wording.describe(crop, one, two) == "Кадр, 40% целого, повёрнута на 180°"
 
 
 @pytest.mark.django_db

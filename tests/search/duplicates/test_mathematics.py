@@ -11,9 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
+from search.duplicates.alignment import inverse, warp
+from search.duplicates.comparison import compare
 from search.duplicates.groups import adjacency, duplicates_of_all, group_pairs
 from search.duplicates.hashes import MOST_PARTNERS, RADIUS, Joined, telling
-from search.duplicates.pairs import TURNS, Relation, inverse, pixel_hash, relate, warp
+from search.duplicates.measures import pixel_hash
+from search.duplicates.relations import Relation
 from search.duplicates.representatives import Candidate, choose
 from search.kernels.dihedral import Dihedral
 from search.methods import get_method
@@ -41,64 +44,64 @@ def stamped(pixels):
 @pytest.mark.parametrize("seed", range(5))
 def test_what_became_of_a_picture_is_named(seed):
     pixels = scene(seed, (320, 240))
-    assert relate(pixels, jpeg(pixels, 25), resized=False).relation is Relation.RECOMPRESSED
-    assert relate(pixels, resize(pixels, 160, 120), resized=True).relation is Relation.RESIZED
-    assert relate(pixels, stamped(pixels), resized=False).relation is Relation.EDITED
-    assert relate(pixels, pixels[20:220, 30:290], resized=True).relation is Relation.CROP
+    assert compare(pixels, jpeg(pixels, 25), resized=False).relation is Relation.RECOMPRESSED
+    assert compare(pixels, resize(pixels, 160, 120), resized=True).relation is Relation.RESIZED
+    assert compare(pixels, stamped(pixels), resized=False).relation is Relation.EDITED
+    assert compare(pixels, pixels[20:220, 30:290], resized=True).relation is Relation.CROP
 
 
-@pytest.mark.parametrize("turn", range(1, len(TURNS)))
-def test_every_turn_is_recognised_and_can_be_undone(turn):
+@pytest.mark.parametrize("transform", list(Dihedral)[1:])
+def test_every_transform_is_recognised_and_can_be_undone(transform):
     pixels = scene(1, (320, 240))
-    # ``turn`` makes the second like the first, so the second is made by going the other way.
-    second = np.ascontiguousarray(TURNS[turn].inverse.apply(pixels))
-    pair = relate(pixels, second, resized=False)
-    assert (pair.relation, pair.turn) == (Relation.TURNED, turn)
-    laid, shown = warp(second, pair.matrix, (320, 240))
-    assert shown.mean() > 0.98
-    assert np.abs(laid.astype(int) - pixels).mean() < 1
+    # The transform makes the second like the first, so the second is made by the inverse.
+    second = np.ascontiguousarray(transform.inverse.apply(pixels))
+    comparison = compare(pixels, second, resized=False)
+    assert (comparison.relation, comparison.transform) == (Relation.MIRRORED_OR_ROTATED, transform)
+    warped, covered = warp(second, comparison.matrix, (320, 240))
+    assert covered.mean() > 0.98
+    assert np.abs(warped.astype(int) - pixels).mean() < 1
 
 
 def test_a_crop_knows_its_place_and_its_share():
     pixels = scene(2, (320, 240))
-    pair = relate(pixels, pixels[24:216, 32:288], resized=True)
-    assert pair.shares[0] == pytest.approx(0.64, abs=0.03)
-    assert pair.shares[1] == pytest.approx(1, abs=0.03)
-    corners = pair.matrix @ np.array([[0, 1], [0, 1], [1, 1]])
+    crop = compare(pixels, pixels[24:216, 32:288], resized=True)
+    assert crop.shares[0] == pytest.approx(0.64, abs=0.03)
+    assert crop.shares[1] == pytest.approx(1, abs=0.03)
+    corners = crop.matrix @ np.array([[0, 1], [0, 1], [1, 1]])
     assert corners == pytest.approx(np.array([[0.1, 0.9], [0.1, 0.9]]), abs=0.02)
-    assert inverse(inverse(pair.matrix)) == pytest.approx(pair.matrix)
+    assert inverse(inverse(crop.matrix)) == pytest.approx(crop.matrix)
 
 
 def test_a_crop_that_was_mirrored_too_is_a_crop():
     pixels = scene(2, (320, 240))
     part = np.ascontiguousarray(pixels[10:230, 14:306, :][:, ::-1])
-    pair = relate(pixels, part, resized=True)
-    assert (pair.relation, TURNS[pair.turn]) == (Relation.CROP, Dihedral.FLIP_LEFT_RIGHT)
+    crop = compare(pixels, part, resized=True)
+    assert (crop.relation, crop.transform) == (Relation.CROP, Dihedral.FLIP_LEFT_RIGHT)
 
 
 @pytest.mark.parametrize("degrees", [5, -20])
-def test_a_slanted_copy_is_turned(degrees):
+def test_a_slanted_copy_is_rotated(degrees):
     pixels = scene(4, (320, 240))
     slanted = np.asarray(Image.fromarray(pixels).rotate(degrees, Image.Resampling.BICUBIC, expand=True))
-    assert relate(pixels, slanted, resized=True).relation is Relation.TURNED
+    assert compare(pixels, slanted, resized=True).relation is Relation.MIRRORED_OR_ROTATED
 
 
-def test_what_somebody_else_saw_is_checked():
+def test_a_placement_that_other_features_found_is_checked():
     pixels = scene(5, (320, 240))
-    part, place = pixels[120:, 160:], np.array([[0.5, 0, 0.5], [0, 0.5, 0.5]])
-    assert relate(pixels, part, resized=True, place=place).relation is Relation.CROP
-    assert relate(scene(6, (320, 240)), part, resized=True, place=place) is None
+    part, placement = pixels[120:, 160:], np.array([[0.5, 0, 0.5], [0, 0.5, 0.5]])
+    assert compare(pixels, part, resized=True, placement=placement).relation is Relation.CROP
+    assert compare(scene(6, (320, 240)), part, resized=True, placement=placement) is None
 
 
 def test_different_pictures_do_not_relate():
     pictures = [scene(seed, (320, 240)) for seed in range(12)]
-    assert not any(relate(one, two, resized=True) for i, one in enumerate(pictures) for two in pictures[:i])
+    assert not any(compare(one, two, resized=True) for i, one in enumerate(pictures) for two in pictures[:i])
 
 
 def test_flat_pictures_relate_to_nothing_but_their_pixels_can_be_equal():
     white, grey = np.full((90, 120, 3), 255, np.uint8), np.full((90, 120, 3), 128, np.uint8)
-    assert relate(white, grey, resized=False) is None
-    assert relate(white, white, resized=False) is None
+    assert compare(white, grey, resized=False) is None
+    assert compare(white, white, resized=False) is None
     assert pixel_hash(white) == pixel_hash(white.copy()) != pixel_hash(grey)
     assert pixel_hash(white) != pixel_hash(white.transpose(1, 0, 2))
 
@@ -132,9 +135,9 @@ def test_joining_finds_exactly_the_pairs_within_the_radius():
     assert {(one, two): distance for one, two, distance in found} == wanted
 
 
-def test_turned_and_mirrored_pictures_are_joined():
+def test_rotated_and_mirrored_pictures_are_joined():
     pixels = scene(3, (320, 240))
-    turned = [np.ascontiguousarray(turn.apply(pixels)) for turn in TURNS]
+    turned = [np.ascontiguousarray(transform.apply(pixels)) for transform in Dihedral]
     stored = [PHASH.extract(each) for each in turned]
     keys = np.arange(len(stored))
     near = Joined(keys, PHASH.rows(stored)).near(keys[:1], np.stack([PHASH.queries(stored[0])]))

@@ -93,6 +93,6 @@ def test_a_model_that_is_being_made_leaves_nothing_when_it_is_cancelled(tmp_path
         assert written == b"begun\n", written + process.stdout.read()
         assert list(models.iterdir())
         process.send_signal(signal.SIGTERM)
-        wait_until(lambda: process.poll() is not None, 60, "the end of the command")
+        wait_until(lambda: process.poll() is not None, "the end of the command")
     assert process.returncode == 1
     assert not list(models.iterdir())
