@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
-
 from search.duplicates.pairs import TURNS
+
 from search.kernels.dihedral import STEPS, Dihedral
 from search.methods.phash import FORMS
 
