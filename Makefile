@@ -26,6 +26,7 @@ test-fast: $(VENV)/dev.stamp ## the tests that need no server, browser, other pr
 lint: $(VENV)/dev.stamp ## check style and types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/djlint templates --lint --quiet
 	$(VENV)/bin/mypy
 	PYTHONPATH=. $(VENV)/bin/lint-imports --no-logo
 

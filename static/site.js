@@ -2,7 +2,8 @@
 "use strict";
 
 const $ = (selector) => document.querySelector(selector);
-const announce = (text) => { $("#announcer").textContent = text; };
+const inLine = (text) => text.trim().replace(/\s+/g, " ");
+const announce = (text) => { $("#announcer").textContent = inLine(text); };
 
 // Django's catalogue, which pages in other languages load first, has these too; what scripts say is English.
 window.gettext ??= (text) => text;

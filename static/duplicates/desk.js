@@ -58,7 +58,8 @@
       method: "POST", body: data, headers: { "HX-Request": "true" }, redirect: "error",
     });
     const part = new DOMParser().parseFromString(await answer.text(), "text/html");
-    return { ok: answer.ok, part, text: part.querySelector("[data-announce]")?.textContent ?? gettext("That did not work. Load the page again.") };
+    const news = part.querySelector("[data-announce]");
+    return { ok: answer.ok, part, text: news ? inLine(news.textContent) : gettext("That did not work. Load the page again.") };
   }
 
   async function decide(form, button) {

@@ -1,4 +1,4 @@
-"""No text stands in a template or a script where makemessages does not see it."""
+"""Templates are readable, and no text stands in them or in a script where makemessages does not see it."""
 
 import re
 from html.parser import HTMLParser
@@ -49,6 +49,11 @@ def test_a_template_says_nothing_that_is_not_marked(path):
     words = Words()
     words.feed(TAGS.sub("", path.read_text()))
     assert words.found - NAMES == set()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "templates").rglob("*.html")), ids=lambda path: path.name)
+def test_a_template_is_read_without_scrolling_sideways(path):
+    assert [line for line in path.read_text().splitlines() if len(line) > 120] == []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "static").rglob("*.js")), ids=lambda path: path.name)
