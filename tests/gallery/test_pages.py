@@ -176,7 +176,7 @@ def test_a_broken_space_is_admitted(client, worker, monkeypatch):
     worker()
     monkeypatch.setattr("search.methods.color.ColorHistogram.score", lambda *_: 1 / 0)
     similar = text(client.get(picture.get_absolute_url()))
-    assert "<strong>Colours:</strong> This way of searching failed" in similar
+    assert "<strong>Colours:</strong> This method failed" in similar
     assert other.get_absolute_url() in similar[similar.index("More like this") :]
 
 

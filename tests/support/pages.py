@@ -23,7 +23,12 @@ def upload(seed, name="new.jpg"):
 
 
 def text(response):
-    return response.content.decode()
+    """What came; of a page, without the white space that only lays out its source."""
+    content = response.content.decode()
+    if not response.get("Content-Type", "").startswith("text/html"):
+        return content
+    content = re.sub("> <", "><", re.sub(r"[ \n]+", " ", content))
+    return re.sub(r"(?<=<)([a-z][^>]*>) | (?=</)", r"\1", content)
 
 
 def links(response):
