@@ -1,9 +1,9 @@
 """What can go wrong with an export or a backup; each message names the cure."""
 
 
-class MovingError(Exception):
+class TransferError(Exception):
     """Nothing was changed. ``str(error)`` is fit to be shown."""
 
 
-class Damaged(MovingError):
+class Damaged(TransferError):
     """Something is not as it was written."""

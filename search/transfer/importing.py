@@ -1,6 +1,6 @@
 """An exported collection -> pictures of this site, with the features that came along.
 
-What is here already keeps its title and tags. Safe to run again: what is done is passed over, in order.
+Pictures that exist here keep their titles and tags. Safe to run again: what was imported before is skipped.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from search.features.backlog import TargetVersion
 from search.features.store import NewFeature
 from search.features.versions import states_of
 from search.methods import METHODS
-from search.transfer import collection
-from search.transfer.arrays import OFFSETS, PICTURES, ROWS, Reader
-from search.transfer.collection import Moved
-from search.transfer.exceptions import Damaged, MovingError
-from search.transfer.places import Place
-from search.transfer.records import LONGEST, Record, lines, opened
+from search.transfer import export_format
+from search.transfer.exceptions import Damaged, TransferError
+from search.transfer.export_format import ImageRecord
+from search.transfer.feature_files import OFFSETS, PICTURES, ROWS, FeatureReader
+from search.transfer.records import LONGEST, Record, decode, lines
+from search.transfer.sources import Source
 from search.types import Progress
 
 AT_ONCE = 64  # pictures whose features are stored in one transaction
 
 
 @dataclass(slots=True)
-class Arrivals:
-    """What has come so far."""
+class Report:
+    """What was imported so far, and what not; ``say`` gets a line for everything that is left out."""
 
     say: Callable[[str], None]
     added: int = 0
@@ -55,173 +55,177 @@ class Arrivals:
         self.damaged += 1
         self.say(f"{what} is left out: {why}.")
 
-    def spoilt(self, space: str, count: int) -> None:
+    def leave_out_features(self, space: str, count: int) -> None:
         self.damaged += count
         self.say(f"{space}: {count:,} damaged features, or more, are left out. Workers compute them.")
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """Features that came along, of a version that this site wants."""
+class FeatureSet:
+    """Features that came along, of a version that this site uses."""
 
     target: TargetVersion
-    reader: Reader
+    reader: FeatureReader
 
 
-def take(place: Place, arrivals: Arrivals, progress: Progress) -> None:
-    """Take in all that is whole. Raises MovingError if it is no export at all, or OSError if there is no room."""
-    head = _head(place)
+def import_collection(source: Source, report: Report, progress: Progress) -> None:
+    """Import everything that is intact. Raises TransferError if it is no export at all, or OSError on a full disk."""
+    head = _read_head(source)
     with ExitStack() as stack:
-        sets = list(_sets(place, head, arrivals))
-        for rows in sets:
-            stack.callback(rows.reader.close)
-        albums: dict[int, Album] = _albums(place, arrivals)
-        stored: dict[int, Moved] = {}
-        for moved in progress(_pictures(place, arrivals), int(head["pictures"]), "pictures"):
-            key = _picture(place, moved, arrivals)
+        feature_sets = list(_open_features(source, head, report))
+        for features in feature_sets:
+            stack.callback(features.reader.close)
+        albums: dict[int, Album] = _import_albums(source, report)
+        stored: dict[int, ImageRecord] = {}
+        for record in progress(_pictures(source, report), int(head["pictures"]), "pictures"):
+            key = _import_picture(source, record, report)
             if key:
-                stored[key] = moved
+                stored[key] = record
             if len(stored) >= AT_ONCE:
-                _finish(stored, sets, albums, arrivals)
+                _complete(stored, feature_sets, albums, report)
                 stored = {}
-        _finish(stored, sets, albums, arrivals)
-        for rows in sets:
-            if rows.reader.damaged:
-                arrivals.spoilt(rows.target.space, rows.reader.damaged)
-    _take_apart(place, arrivals)
+        _complete(stored, feature_sets, albums, report)
+        for features in feature_sets:
+            if features.reader.damaged:
+                report.leave_out_features(features.target.space, features.reader.damaged)
+    _import_verdicts(source, report)
 
 
-def _head(place: Place) -> Record:
-    """Raises MovingError."""
+def _read_head(source: Source) -> Record:
+    """Raises TransferError."""
     try:
-        head = opened(place.read(collection.HEAD, LONGEST))
+        head = decode(source.read(export_format.HEAD, LONGEST))
     except Damaged as error:
-        why = f"its {collection.HEAD} cannot be read ({error})"
-        raise MovingError(f"{place.path} is no whole export: {why}. Nothing was changed.") from error
-    if (head.get("format"), head.get("version")) != (collection.FORMAT, collection.VERSION):
-        raise MovingError(f"{place.path} is no export that this program reads. Nothing was changed.")
+        why = f"its {export_format.HEAD} cannot be read ({error})"
+        raise TransferError(f"{source.path} is not a complete export: {why}. Nothing was changed.") from error
+    if (head.get("format"), head.get("version")) != (export_format.FORMAT, export_format.VERSION):
+        raise TransferError(f"{source.path} is not an export that this program can read. Nothing was changed.")
     if not isinstance(head.get("pictures"), int) or not isinstance(head.get("features"), list):
-        raise MovingError(f"{place.path}: {collection.HEAD} lacks pictures or features. Nothing was changed.")
+        raise TransferError(f"{source.path}: {export_format.HEAD} lacks pictures or features. Nothing was changed.")
     return head
 
 
-def _sets(place: Place, head: Record, arrivals: Arrivals) -> Iterator[Rows]:
-    """The features that this site can use; of others it is told that workers compute them anew."""
-    wanted = {(target.space, target.method.version): target for target in backlog.target_versions(states_of(METHODS))}
-    seeing = {space for space, _ in wanted}
-    for about in head["features"]:
-        space, version, folder = (str(about.get(name)) for name in ("space", "version", "folder"))
-        target = wanted.pop((space, version), None)
-        if space in METHODS and space not in seeing:
+def _open_features(source: Source, head: Record, report: Report) -> Iterator[FeatureSet]:
+    """The features that this site can use; the report says which others workers will compute."""
+    targets = {(target.space, target.method.version): target for target in backlog.target_versions(states_of(METHODS))}
+    with_model = {space for space, _ in targets}
+    for entry in head["features"]:
+        space, version, folder = (str(entry.get(name)) for name in ("space", "version", "folder"))
+        target = targets.pop((space, version), None)
+        if space in METHODS and space not in with_model:
             cure = "Run fetch_models and the same command again"
-            arrivals.say(f"{space}: its model is not here, so that its features are not taken. {cure}.")
-        if not target or not collection.FOLDER.fullmatch(folder):
+            report.say(f"{space}: its model is not here, so its features are not imported. {cure}.")
+        if not target or not export_format.FEATURE_FOLDER.fullmatch(folder):
             continue
         try:
-            yield Rows(target, _reader(place, folder, about, target))
+            yield FeatureSet(target, _open_reader(source, folder, entry, target))
         except (Damaged, OSError) as error:
-            arrivals.leave_out(f"What came along for {space}", error)
-    for space, version in wanted:
-        arrivals.say(f"{space}: no features of {version} came along; workers compute them.")
+            report.leave_out(f"What came along for {space}", error)
+    for space, version in targets:
+        report.say(f"{space}: no features of {version} came along; workers compute them.")
 
 
-def _reader(place: Place, folder: str, about: Mapping[str, Any], target: TargetVersion) -> Reader:
+def _open_reader(source: Source, folder: str, entry: Mapping[str, Any], target: TargetVersion) -> FeatureReader:
     """Raises Damaged or OSError."""
-    names = [ROWS, PICTURES, *([OFFSETS] if OFFSETS in about.get("files", ()) else [])]
+    names = [ROWS, PICTURES, *([OFFSETS] if OFFSETS in entry.get("files", ()) else [])]
     with ExitStack() as stack:
-        files = [stack.enter_context(place.open(f"{folder}/{name}")) for name in names]
-        reader = Reader(files[0], files[2] if len(files) == 3 else None, files[1], target.method.stored)
+        files = [stack.enter_context(source.open(f"{folder}/{name}")) for name in names]
+        reader = FeatureReader(files[0], files[2] if len(files) == 3 else None, files[1], target.method.stored)
         stack.pop_all()
     return reader
 
 
-def _records(place: Place, name: str, arrivals: Arrivals) -> Iterator[Record]:
-    """The records of a file that are whole."""
+def _records(source: Source, name: str, report: Report) -> Iterator[Record]:
+    """The intact records of a file."""
     try:
-        with place.open(name) as file:
+        with source.open(name) as file:
             for number, line in enumerate(lines(file), start=1):
                 try:
-                    yield opened(line)
+                    yield decode(line)
                 except Damaged as error:
-                    arrivals.leave_out(f"Line {number} of {name}", error)
+                    report.leave_out(f"Line {number} of {name}", error)
     except OSError as error:
-        arrivals.leave_out(name, error)
+        report.leave_out(name, error)
 
 
-def _pictures(place: Place, arrivals: Arrivals) -> Iterator[Moved]:
-    for record in _records(place, collection.PICTURES, arrivals):
+def _pictures(source: Source, report: Report) -> Iterator[ImageRecord]:
+    for record in _records(source, export_format.PICTURES, report):
         try:
-            yield collection.read(record)
+            yield export_format.parse(record)
         except Damaged as error:
-            arrivals.leave_out(f"Picture {record.get('id')}", error)
+            report.leave_out(f"Picture {record.get('id')}", error)
 
 
-def _albums(place: Place, arrivals: Arrivals) -> dict[int, Album]:
-    found: dict[int, Album] = {}
-    for record in _records(place, collection.ALBUMS, arrivals):
+def _import_albums(source: Source, report: Report) -> dict[int, Album]:
+    """Id in the export -> album here."""
+    albums: dict[int, Album] = {}
+    for record in _records(source, export_format.ALBUMS, report):
         try:
             key, title = int(record["id"]), str(record["title"])
-            found[key] = import_album(title=title, created_at=collection.time_in(record))
+            albums[key] = import_album(title=title, created_at=export_format.time_in(record))
         except (Damaged, KeyError, ValueError) as error:
-            arrivals.leave_out(f"Album {record.get('id')}", error)
-    return found
+            report.leave_out(f"Album {record.get('id')}", error)
+    return albums
 
 
-def _picture(place: Place, moved: Moved, arrivals: Arrivals) -> int | None:
-    """The id here of a picture that is stored; None if it is not whole, or no picture."""
-    if known := Image.everything.filter(sha256=moved.sha256).first():
+def _import_picture(source: Source, record: ImageRecord, report: Report) -> int | None:
+    """The picture's id here; None if its file is damaged, or no picture."""
+    if known := Image.everything.filter(sha256=record.sha256).first():
         if known.trashed_at:
             restore_images(ids=[known.pk])
-        arrivals.known += 1
+        report.known += 1
         return known.pk
     try:
-        data = place.read(moved.file, settings.MAX_IMAGE_BYTES)
-        if hashlib.sha256(data).hexdigest() != moved.sha256:
-            raise Damaged("its bytes are others than they were")
-        added = import_image(data=data, title=moved.title, tags=moved.tags, created_at=moved.created_at)
+        data = source.read(record.file, settings.MAX_IMAGE_BYTES)
+        if hashlib.sha256(data).hexdigest() != record.sha256:
+            raise Damaged("its content has changed")
+        added = import_image(data=data, title=record.title, tags=record.tags, created_at=record.created_at)
     except (Damaged, ImageRejected) as error:
-        arrivals.leave_out(f"Picture {moved.id} ({moved.title or moved.sha256[:12]})", error)
+        report.leave_out(f"Picture {record.id} ({record.title or record.sha256[:12]})", error)
         return None
-    arrivals.added += 1
+    report.added += 1
     return added.image.pk
 
 
-def _finish(stored: Mapping[int, Moved], sets: Iterable[Rows], albums: Mapping[int, Album], arrivals: Arrivals) -> None:
-    """Give pictures their albums and features; workers hear of those that still lack something."""
-    for old, album in albums.items():
-        if keys := [key for key, moved in stored.items() if old in moved.albums]:
+def _complete(
+    stored: Mapping[int, ImageRecord], feature_sets: Iterable[FeatureSet], albums: Mapping[int, Album], report: Report
+) -> None:
+    """Give pictures their albums and features, and announce those that still lack something to the workers."""
+    for exported_id, album in albums.items():
+        if keys := [key for key, record in stored.items() if exported_id in record.albums]:
             put_in_album(album=album, ids=keys)
-    for rows in sets:
-        arrivals.features += _store(stored, rows)
+    for features in feature_sets:
+        report.features += _store_features(stored, features)
     backlogged = backlog.lacking(states_of(METHODS), thumbnails=True)
     lacking = set(backlogged.filter(pk__in=stored).values_list("pk", flat=True))
-    arrivals.recomputed += len(lacking)
+    report.recomputed += len(lacking)
     announce_images(ids=sorted(lacking))
 
 
-def _store(stored: Mapping[int, Moved], rows: Rows) -> int:
-    """Features for those that have none yet; returns how many. What does not fit is damaged."""
-    target = rows.target
+def _store_features(stored: Mapping[int, ImageRecord], features: FeatureSet) -> int:
+    """Features of those pictures that have none yet; returns how many. What the method rejects counts as damaged."""
+    target, reader = features.target, features.reader
     has = set(target.fresh().filter(image_id__in=stored).values_list("image_id", flat=True))
-    came = {key: rows.reader.take(moved.id, moved.sha256) for key, moved in stored.items()}
-    spoilt = [key for key, data in came.items() if data is not None and not target.method.fits(data)]
-    rows.reader.damaged += len(spoilt)
+    exported = {key: reader.feature_of(record.id, record.sha256) for key, record in stored.items()}
+    unfit = [key for key, data in exported.items() if data is not None and not target.method.fits(data)]
+    reader.damaged += len(unfit)
     new = [
         NewFeature(key, target.space, target.method.version, data)
-        for key, data in came.items()
-        if data is not None and key not in has and key not in spoilt
+        for key, data in exported.items()
+        if data is not None and key not in has and key not in unfit
     ]
     store.store(new)
     return len(new)
 
 
-def _take_apart(place: Place, arrivals: Arrivals) -> None:
+def _import_verdicts(source: Source, report: Report) -> None:
+    """Pairs of contents that people have set apart as no duplicates."""
     page: list[tuple[str, str]] = []
-    for record in _records(place, collection.APART, arrivals):
+    for record in _records(source, export_format.APART, report):
         try:
-            page.append((collection.hash_in(record, "one"), collection.hash_in(record, "two")))
+            page.append((export_format.hash_in(record, "one"), export_format.hash_in(record, "two")))
         except Damaged as error:
-            arrivals.leave_out("A pair that is no duplicate", error)
+            report.leave_out("A pair that is no duplicate", error)
         if len(page) == AT_ONCE:
             set_contents_apart(contents=page)
             page = []

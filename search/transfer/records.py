@@ -1,4 +1,4 @@
-"""Lines of JSON that know whether they are whole."""
+"""Lines of JSON with a checksum each."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ LONGEST = 1 << 20  # bytes of a line
 Record = dict[str, Any]
 
 
-def sealed(record: Mapping[str, Any]) -> bytes:
+def encode(record: Mapping[str, Any]) -> bytes:
     """A line: the record, and as ``crc32`` that of the record as compact JSON with sorted keys."""
-    return _text({**record, "crc32": _check(record)}) + b"\n"
+    return _json({**record, "crc32": _checksum(record)}) + b"\n"
 
 
-def opened(line: bytes) -> Record:
+def decode(line: bytes) -> Record:
     """The record of a line. Raises Damaged."""
     try:
         record = json.loads(line)
-        check = record.pop("crc32")
-        whole = check == _check(record)
+        intact = record.pop("crc32") == _checksum(record)
     except (ValueError, RecursionError, AttributeError, KeyError, TypeError) as error:
         raise Damaged("no record can be read") from error
-    if not whole:
+    if not intact:
         raise Damaged("its checksum is another")
     return dict(record)
 
@@ -38,9 +37,9 @@ def lines(file: BinaryIO) -> Iterator[bytes]:
         yield line
 
 
-def _text(record: Mapping[str, Any]) -> bytes:
+def _json(record: Mapping[str, Any]) -> bytes:
     return json.dumps(record, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
-def _check(record: Mapping[str, Any]) -> str:
-    return f"{zlib.crc32(_text(record)):08x}"
+def _checksum(record: Mapping[str, Any]) -> str:
+    return f"{zlib.crc32(_json(record)):08x}"

@@ -1,4 +1,4 @@
-"""A folder or a tar that is written beside its place, and takes it when it is whole."""
+"""A folder or tar to write to: it is written under another name, and renamed when it is complete."""
 
 from __future__ import annotations
 
@@ -13,44 +13,45 @@ from pathlib import Path
 from typing import BinaryIO
 
 from search.snapshots.files import flush
-from search.transfer.exceptions import MovingError
+from search.transfer.exceptions import TransferError
 
-FILES = "files"  # the folder whose files are named by their content: what an earlier try has left is kept
-PIECE = 1 << 20  # bytes
+FILES = "files"  # the folder whose files are named by their content, so that a later try may use what is there
+CHUNK = 1 << 20  # bytes
 
 
 class Target(ABC):
-    """Takes files under names that the program makes, never a visitor."""
+    """Takes files by name. Names come from the program, never from a visitor."""
 
     def __init__(self, unfinished: Path) -> None:
         self.unfinished = unfinished
 
     @abstractmethod
     def has(self, name: str, size: int) -> bool:
-        """Whether an earlier try has left this file."""
+        """Whether an earlier try has left this file complete."""
 
     @abstractmethod
     def add(self, name: str, data: bytes) -> None: ...
 
     @abstractmethod
     def scratch(self, name: str) -> Path:
-        """Where to write a file that grows; ``keep`` takes it in."""
+        """Where to write a file that grows; ``commit`` takes it in when it is complete."""
 
     @abstractmethod
-    def keep(self, name: str) -> None: ...
+    def commit(self, name: str) -> None: ...
 
     @abstractmethod
     def finish(self, path: Path) -> None:
-        """All is on disk and in its place when this returns."""
+        """Everything is on disk and under its final name when this returns."""
 
 
 class FolderTarget(Target):
     def __init__(self, unfinished: Path) -> None:
         super().__init__(unfinished)
-        for left in unfinished.iterdir():
-            if left.name != FILES:
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
-        self._started = self._written("started", b"").stat().st_mtime_ns
+        for remnant in unfinished.iterdir():
+            if remnant.name != FILES:
+                shutil.rmtree(remnant) if remnant.is_dir() else remnant.unlink()
+        # The file system's own clock, since that dates the files that come.
+        self._started = self._write("started", b"").stat().st_mtime_ns
 
     def has(self, name: str, size: int) -> bool:
         path = self.unfinished / name
@@ -60,28 +61,28 @@ class FolderTarget(Target):
         return True
 
     def add(self, name: str, data: bytes) -> None:
-        self._written(name, data)
+        self._write(name, data)
 
     def scratch(self, name: str) -> Path:
         path = self.unfinished / name
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def keep(self, name: str) -> None:
-        """It is in its place already."""
+    def commit(self, name: str) -> None:
+        """It is where it belongs already."""
 
     def finish(self, path: Path) -> None:
-        """What an earlier try has left, and is not wanted any more, goes."""
+        """Files of an earlier try that this one did not ask for are removed: their pictures have been deleted."""
         (self.unfinished / "started").unlink()
-        for left in (self.unfinished / FILES).rglob("*"):
-            if left.is_file() and left.stat().st_mtime_ns < self._started:
-                left.unlink()
+        for file in (self.unfinished / FILES).rglob("*"):
+            if file.is_file() and file.stat().st_mtime_ns < self._started:
+                file.unlink()
         os.sync()  # once for all files
         self.unfinished.rename(path)
         flush(path.parent)
 
-    def _written(self, name: str, data: bytes) -> Path:
-        """Whole, or not there at all, when the process is killed."""
+    def _write(self, name: str, data: bytes) -> Path:
+        """Complete or not at all, even if the process is killed."""
         path = self.scratch(name)
         part = path.with_name(f".{path.name}")
         part.write_bytes(data)
@@ -89,12 +90,12 @@ class FolderTarget(Target):
 
 
 class TarTarget(Target):
-    """tarfile itself would remember every entry."""
+    """Writes entries by itself, for tarfile would remember every one in memory."""
 
     def __init__(self, unfinished: Path) -> None:
         super().__init__(unfinished)
-        for left in unfinished.iterdir():
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        for remnant in unfinished.iterdir():
+            shutil.rmtree(remnant) if remnant.is_dir() else remnant.unlink()
         self._file: BinaryIO = (unfinished / "tar").open("wb")
 
     def has(self, name: str, size: int) -> bool:
@@ -110,11 +111,11 @@ class TarTarget(Target):
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def keep(self, name: str) -> None:
+    def commit(self, name: str) -> None:
         path = self.scratch(name)
         self._begin(name, path.stat().st_size)
         with path.open("rb") as part:
-            shutil.copyfileobj(part, self._file, PIECE)
+            shutil.copyfileobj(part, self._file, CHUNK)
         self._pad()
         path.unlink()
 
@@ -136,10 +137,13 @@ class TarTarget(Target):
 
 
 @contextmanager
-def target(path: Path) -> Iterator[Target]:
-    """A tar if the name ends so, else a folder; in its place if all went well. Raises MovingError or OSError."""
+def open_target(path: Path) -> Iterator[Target]:
+    """A tar if the name ends so, else a folder; renamed to ``path`` if nothing is raised.
+
+    Raises TransferError if it exists, or another process writes it; or OSError.
+    """
     if os.path.lexists(path):
-        raise MovingError(f"{path} is there already. Name another place, or remove it.")
+        raise TransferError(f"{path} exists already. Name another one, or remove it.")
     unfinished = path.absolute().with_name(f".{path.name}.unfinished")
     unfinished.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = os.open(unfinished, os.O_RDONLY)
@@ -149,7 +153,7 @@ def target(path: Path) -> Iterator[Target]:
         yield writer
         writer.finish(path)
     except BlockingIOError as error:
-        raise MovingError(f"Another process is writing {path}.") from error
+        raise TransferError(f"Another process is writing {path}.") from error
     except BaseException:
         if not (unfinished / FILES).exists():  # nothing that another try could use
             shutil.rmtree(unfinished, ignore_errors=True)

@@ -19,9 +19,9 @@ from search.features import backlog
 from search.features.versions import state_of
 from search.methods import get_method
 from search.models import Feature
-from search.transfer.collection import time_in
+from search.transfer import records
 from search.transfer.exceptions import Damaged
-from search.transfer.records import opened, sealed
+from search.transfer.export_format import time_in
 from tests.support.images import encode, scene
 from tests.support.transfer import COUNT, answers, empty_the_site, flip, run
 
@@ -44,14 +44,14 @@ def test_what_is_damaged_is_left_out_and_told(collection: list[Image], tmp_path:
     said = StringIO()
     with pytest.raises(CommandError, match=r"^5 damaged items are left out"):
         call_command("import", str(target), stdout=said, stderr=said)
-    for told in (
-        "bytes are others",
+    for message in (
+        "content has changed",
         "Line 3 of pictures.jsonl",
         "no plain file",
         "neural: 1 damaged",
         "color: 1 damaged",
     ):
-        assert told in said.getvalue()
+        assert message in said.getvalue()
     assert sorted(Image.objects.values_list("title", flat=True)) == ["№ 3", "№ 4", "№ 5"]
     assert backlog.pending(state_of("neural")) == backlog.pending(state_of("color")) == 1
     assert backlog.pending(state_of("phash")) == 0
@@ -93,7 +93,7 @@ def test_an_export_says_what_it_leaves_out(collection: list[Image], tmp_path: Pa
 
 def test_nothing_is_written_over_and_nothing_unfinished_is_taken(collection: list[Image], tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
-    with pytest.raises(CommandError, match="is there already"):
+    with pytest.raises(CommandError, match="exists already"):
         run("export", tmp_path / "there")
     run("export", tmp_path / "out.tar")
     whole = (tmp_path / "out.tar").read_bytes()
@@ -113,10 +113,10 @@ def test_an_export_that_is_made_to_lead_elsewhere_does_not(collection: list[Imag
     lines = (target / "pictures.jsonl").read_bytes().splitlines()
     outside.write_bytes(encode(scene(50)))
     sha256 = hashlib.sha256(outside.read_bytes()).hexdigest()
-    made = [opened(line) for line in lines]
+    made = [records.decode(line) for line in lines]
     made[0] |= {"sha256": sha256, "file": "../outside.jpg"}
     made[1] |= {"sha256": "../../outside"}
-    (target / "pictures.jsonl").write_bytes(b"".join(map(sealed, made)))
+    (target / "pictures.jsonl").write_bytes(b"".join(map(records.encode, made)))
     link = target / "files" / made[2]["file"].removeprefix("files/")
     link.unlink()
     link.symlink_to(outside)

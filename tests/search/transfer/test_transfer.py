@@ -22,8 +22,8 @@ from search.features import backlog, store
 from search.features.versions import state_of, states_of
 from search.methods import METHODS, get_method
 from search.models import Extraction
-from search.transfer.arrays import Reader, Writer
 from search.transfer.exceptions import Damaged
+from search.transfer.feature_files import FeatureReader, FeatureWriter
 from tests.support.images import encode, scene
 from tests.support.interrupting import interrupted
 from tests.support.sites import Site
@@ -42,7 +42,7 @@ def test_all_comes_back_and_nothing_is_computed(
     with django_capture_on_commit_callbacks(execute=True):
         said = run("import", target)
     assert said.startswith(
-        f"{COUNT} pictures added, 0 there already, {COUNT * len(METHODS)} features taken, 0 pictures"
+        f"{COUNT} pictures added, 0 there already, {COUNT * len(METHODS)} features imported, 0 pictures"
     )
     assert all(backlog.pending(state_of(space)) == 0 for space in METHODS)
     assert not backlog.lacking(states_of(METHODS), thumbnails=True).exists()
@@ -56,7 +56,7 @@ def test_all_comes_back_and_nothing_is_computed(
     assert Image.objects.get(sha256=collection[1].sha256).created_at.year == 2020
     assert Album.objects.get(title="Three").images.count() == 3
     assert Verdict.objects.count() == 1
-    assert run("import", target).startswith(f"0 pictures added, {COUNT} there already, 0 features taken")
+    assert run("import", target).startswith(f"0 pictures added, {COUNT} there already, 0 features imported")
     assert (Album.objects.count(), Verdict.objects.count()) == (1, 1)
 
 
@@ -111,22 +111,22 @@ def test_features_of_a_space_without_its_model_are_told_and_come_when_it_is_ther
 @pytest.mark.parametrize("sizes", [[4, 4, 4], [4, 8, 0], []])
 def test_features_are_read_as_they_were_written(sizes: list[int], tmp_path: Path) -> None:
     datas = [os.urandom(size) for size in sizes]
-    with Writer(tmp_path, "<f2") as writer:
+    with FeatureWriter(tmp_path, "<f2") as writer:
         for key, data in enumerate(datas):
             writer.add(2 * key, f"{key:064x}", data)
     files = {name: (tmp_path / name).open("rb") for name in writer.names}
-    reader = Reader(files["rows.npy"], files.get("offsets.npy"), files["pictures.txt"], "<f2")
-    assert reader.take(-1, "0" * 64) is None
+    reader = FeatureReader(files["rows.npy"], files.get("offsets.npy"), files["pictures.txt"], "<f2")
+    assert reader.feature_of(-1, "0" * 64) is None
     for key, data in enumerate(datas):
-        assert reader.take(2 * key, f"{key:064x}") == data
-        assert reader.take(2 * key + 1, f"{key:064x}") is None
+        assert reader.feature_of(2 * key, f"{key:064x}") == data
+        assert reader.feature_of(2 * key + 1, f"{key:064x}") is None
     reader.close()
     with (
         (tmp_path / "rows.npy").open("rb") as rows,
         pytest.raises(Damaged),
         (tmp_path / "pictures.txt").open("rb") as p,
     ):
-        Reader(rows, None, p, "<f4")
+        FeatureReader(rows, None, p, "<f4")
 
 
 @pytest.fixture

@@ -9,17 +9,17 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError
 
 from gallery.management.progress_bar import bar
-from search.transfer.exceptions import MovingError
+from search.transfer.exceptions import TransferError
 from search.transfer.restore import restore
 from search.types import silent
 
 
 class Command(BaseCommand):
-    help = "Make the site what a backup is. All of the backup is checked before anything is changed."
+    help = "Make the site what a backup is. The entire backup is checked before anything is changed."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("source", type=Path, metavar="SOURCE", help="a folder that backup wrote")
-        parser.add_argument("--replace", action="store_true", help="even if there are pictures or accounts: they go")
+        parser.add_argument("--replace", action="store_true", help="even if there are pictures or accounts, which go")
         parser.add_argument("--incomplete", action="store_true", help="even if files of pictures are missing")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -32,8 +32,8 @@ class Command(BaseCommand):
                 say=self.stdout.write,
                 progress=progress,
             )
-        except MovingError as error:
+        except TransferError as error:
             raise CommandError(str(error)) from error
         except OSError as error:
-            raise CommandError(f"It cannot be stored: {error}. The same command goes on later.") from error
+            raise CommandError(f"It cannot be stored: {error}. The same command continues later.") from error
         self.stdout.write(f"The site is what it was in {options['source']}.")

@@ -9,13 +9,16 @@ import tarfile
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from search.collection import members, open_bounded
-from search.transfer.exceptions import Damaged, MovingError
+from search.transfer.exceptions import Damaged, TransferError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
-class Place(ABC):
+class Source(ABC):
     """Files by name. Names come from the program, never from what is read."""
 
     def __init__(self, path: Path) -> None:
@@ -37,9 +40,9 @@ class Place(ABC):
         return data
 
 
-class FolderPlace(Place):
+class FolderSource(Source):
     def open(self, name: str) -> BinaryIO:
-        """A pipe in the folder must not stop us; a link may lead anywhere."""
+        """Links are not followed, since they may lead anywhere; a pipe is refused, for reading it might never end."""
         descriptor = os.open(self.path / name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
@@ -47,21 +50,21 @@ class FolderPlace(Place):
         return os.fdopen(descriptor, "rb")
 
 
-class TarPlace(Place):
-    """Where every file lies is remembered: some 200 bytes each."""
+class TarSource(Source):
+    """Remembers where every file lies: some 200 bytes each."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._found: dict[str, tuple[int, int]] = {}
+        self._entries: dict[str, tuple[int, int]] = {}
         with open_bounded(str(path)) as file, tarfile.open(fileobj=file, mode="r:") as archive:
             for entry in members(archive, file):
                 if entry.isreg() and entry.sparse is None:
-                    self._found[entry.name] = (entry.offset_data, entry.size)
+                    self._entries[entry.name] = (entry.offset_data, entry.size)
 
     def open(self, name: str) -> BinaryIO:
-        if name not in self._found:
+        if name not in self._entries:
             raise FileNotFoundError(f"{name} is not in {self.path.name}")
-        return io.BufferedReader(_Part(self.path, *self._found[name]))
+        return io.BufferedReader(_Part(self.path, *self._entries[name]))
 
 
 class _Part(io.RawIOBase):
@@ -77,22 +80,20 @@ class _Part(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, room: object) -> int:
-        view = memoryview(room)[: self._left]  # type: ignore[arg-type]
-        read = self._file.readinto(view) or 0
-        self._left -= read
-        return read
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        view = memoryview(buffer)[: self._left]
+        count = self._file.readinto(view) or 0
+        self._left -= count
+        return count
 
     def close(self) -> None:
         self._file.close()
         super().close()
 
 
-def place(path: Path) -> Place:
-    """Raises MovingError."""
+def open_source(path: Path) -> Source:
+    """Raises TransferError."""
     try:
-        if path.is_dir():
-            return FolderPlace(path)
-        return TarPlace(path)
+        return FolderSource(path) if path.is_dir() else TarSource(path)
     except (tarfile.TarError, ValueError, OSError) as error:
-        raise MovingError(f"{path} is no whole export: {error}. Nothing was changed.") from error
+        raise TransferError(f"{path} is not a complete export: {error}. Nothing was changed.") from error

@@ -1,4 +1,4 @@
-"""What an exported collection consists of; docs/moving.md tells it to people."""
+"""What an exported collection consists of; docs/moving.md describes it for people."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from search.transfer.exceptions import Damaged
 FORMAT, VERSION = "imagesite collection", 1
 HEAD, PICTURES, ALBUMS, APART = "collection.json", "pictures.jsonl", "albums.jsonl", "apart.jsonl"
 HASH = re.compile(r"[0-9a-f]{64}")
-FOLDER = re.compile(r"features/[a-z]{1,40}-\d{1,3}")
+FEATURE_FOLDER = re.compile(r"features/[a-z]{1,40}-\d{1,3}")
 MOST = 10_000  # tags or albums of a picture
 EXTENSIONS = {extension for extension, _ in FORMATS.values()} | {"bin"}
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
-    """A picture as an export tells of it."""
+class ImageRecord:
+    """A picture in an export; ``id`` and ``albums`` are ids of the site that wrote it."""
 
     id: int
     sha256: str
@@ -35,11 +35,12 @@ class Moved:
 
 
 def file_of(sha256: str, extension: str) -> str:
+    """Name of a picture's file in an export or backup."""
     return f"files/{sha256[:2]}/{sha256[2:4]}/{sha256}.{extension}"
 
 
-def told(image: Image) -> dict[str, Any]:
-    """The record of a picture, whose tags and albums were fetched before."""
+def record_of(image: Image) -> dict[str, Any]:
+    """The record of a picture whose tags and albums have been prefetched."""
     return {
         "id": image.pk,
         "sha256": image.sha256,
@@ -55,35 +56,37 @@ def told(image: Image) -> dict[str, Any]:
     }
 
 
-def read(record: Mapping[str, Any]) -> Moved:
-    """What the record of a picture says. Raises Damaged; names of files are made anew, not taken."""
+def parse(record: Mapping[str, Any]) -> ImageRecord:
+    """A picture's record, validated. Raises Damaged. The file's name is made from the hash, never taken as it is."""
     key, sha256, title = record.get("id"), hash_in(record, "sha256"), record.get("title")
     extension = str(record.get("file", "")).rpartition(".")[2]
     if not isinstance(key, int) or not isinstance(title, str) or extension not in EXTENSIONS:
         raise Damaged("it has no id, title or known kind of file")
     tags, albums = (_list(record.get(name), kind) for name, kind in (("tags", str), ("albums", int)))
-    return Moved(key, sha256, file_of(sha256, extension), title, tags, albums, time_in(record))
+    return ImageRecord(key, sha256, file_of(sha256, extension), title, tags, albums, time_in(record))
 
 
 def hash_in(record: Mapping[str, Any], name: str) -> str:
-    found = record.get(name)
-    if not isinstance(found, str) or not HASH.fullmatch(found):
+    """A SHA-256 of a record. Raises Damaged."""
+    value = record.get(name)
+    if not isinstance(value, str) or not HASH.fullmatch(value):
         raise Damaged(f"its {name} is no SHA-256")
-    return found
+    return value
 
 
 def time_in(record: Mapping[str, Any]) -> datetime:
+    """``created_at`` of a record, in UTC. Raises Damaged if it has no time zone, or is beyond what UTC can express."""
     try:
-        found = parse_datetime(str(record.get("created_at")))
-        found = found.astimezone(UTC) if found and found.tzinfo else None
+        time = parse_datetime(str(record.get("created_at")))
+        time = time.astimezone(UTC) if time and time.tzinfo else None
     except (ValueError, OverflowError):
-        found = None
-    if found is None:
+        time = None
+    if time is None:
         raise Damaged("its created_at is no time with a zone")
-    return found
+    return time
 
 
-def _list(found: object, kind: type) -> tuple[Any, ...]:
-    if not isinstance(found, list) or len(found) > MOST or not all(isinstance(one, kind) for one in found):
+def _list(value: object, kind: type) -> tuple[Any, ...]:
+    if not isinstance(value, list) or len(value) > MOST or not all(isinstance(item, kind) for item in value):
         raise Damaged("its tags or albums are no list, or too many")
-    return tuple(found)
+    return tuple(value)
