@@ -17,11 +17,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django.views.decorators.vary import vary_on_headers
 
 from gallery import services
-from gallery.counting import kept
 from gallery.forms import AlbumForm, SelectionForm
 from gallery.models import TRASH_RETENTION, Album, Image, Tag
 from gallery.trash.views import offer_undo
 from gallery.views import gallery_page
+from gallery.web.counting import cached_count
 from gallery.web.requests import previous_page
 from gallery.zip_download import as_zip, too_large_for_zip
 
@@ -35,7 +35,7 @@ def tags(request: HttpRequest) -> HttpResponse:
     by_name = request.GET.get("sort") == "name"
     counted = Tag.objects.annotate(count=Count("images", filter=SHOWN)).filter(count__gt=0)
     ordered = counted.order_by("name") if by_name else counted.order_by("-count", "name")
-    shown = kept("tags-by-name" if by_name else "tags", lambda: list(ordered[:MOST_TAGS]))
+    shown = cached_count("tags-by-name" if by_name else "tags", lambda: list(ordered[:MOST_TAGS]))
     return render(request, "gallery/tags.html", {"tags": shown, "by_name": by_name})
 
 

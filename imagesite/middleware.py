@@ -1,4 +1,4 @@
-"""What is refused before anything of it is read."""
+"""Requests that are answered or refused before anything of them is read."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from gallery.admission import Slots
 from gallery.exceptions import Busy
+from gallery.web.admission import UploadSlots
 from gallery.web.api_views import FORM_TEXT
 from gallery.web.errors import body
 from imagesite.languages import language_for
@@ -22,14 +22,14 @@ from imagesite.readiness import readyz
 from imagesite.views import healthz
 
 PROBES = {"/healthz": healthz, "/readyz": readyz}
-PICTURES = 10  # as large as one may be; a form may send several
-PIECE = 1 << 16  # bytes
-READ_AWAY = 2.0  # seconds
-SILENT = 20.0  # seconds
+MAX_PICTURES = 10  # of the largest size in one request: a form may send several
+CHUNK = 1 << 16  # bytes
+DRAIN_SECONDS = 2.0
+READ_TIMEOUT = 20.0  # seconds without a byte
 
 
 class ProbeMiddleware:
-    """Answers probes, which ask a process by its address and without HTTPS, before host and scheme are looked at."""
+    """Answers probes before host and scheme are checked: they ask a process by its address and without HTTPS."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -46,45 +46,46 @@ class RequestSizeMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if int(request.META.get("CONTENT_LENGTH") or 0) <= PICTURES * (settings.MAX_IMAGE_BYTES + FORM_TEXT):
+        if int(request.META.get("CONTENT_LENGTH") or 0) <= MAX_PICTURES * (settings.MAX_IMAGE_BYTES + FORM_TEXT):
             return self.get_response(request)
         message = _("The request is too large. Send fewer or smaller pictures at once.")
         return _refusal(request, "too_large", message, 413)
 
 
 class AdmissionMiddleware:
-    """429 for what decodes pictures beyond UPLOADS_AT_ONCE of this process; its other threads answer whoever looks."""
+    """429 for uploads beyond UPLOADS_AT_ONCE of this process, so that some of its threads always answer readers."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
-        self.slots = Slots()
+        self.slots = UploadSlots()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.content_type != "multipart/form-data" and "region" not in request.GET:
             return self.get_response(request)
         try:
-            with self.slots.taken(request.path_info, settings.UPLOADS_AT_ONCE), _patience(request, SILENT):
+            slot = self.slots.occupied(request.path_info, settings.UPLOADS_AT_ONCE)
+            with slot, _read_timeout(request, READ_TIMEOUT):
                 return self.get_response(request)
         except Busy as busy:
-            _read_away(request)
+            _drain(request)
             return _try_later(request, busy)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-        """The same for a page whose picture found no room; the API has its own way, see gallery/web/errors.py."""
+        """The same for a page that got no memory for its picture. The API has gallery/web/errors.py for that."""
         return _try_later(request, exception) if isinstance(exception, Busy) else None
 
 
-def _read_away(request: HttpRequest) -> None:
-    """Read the body, for a while: a connection that is closed while it comes may lose the answer."""
-    until = monotonic() + READ_AWAY
-    with suppress(OSError), _patience(request, READ_AWAY):
-        while monotonic() < until and request.read(PIECE):
+def _drain(request: HttpRequest) -> None:
+    """Read the body for a while: a connection that is closed while the body is being sent may lose the answer."""
+    deadline = monotonic() + DRAIN_SECONDS
+    with suppress(OSError), _read_timeout(request, DRAIN_SECONDS):
+        while monotonic() < deadline and request.read(CHUNK):
             pass
 
 
 @contextmanager
-def _patience(request: HttpRequest, seconds: float) -> Iterator[None]:
-    """Meanwhile reading fails after so long without a byte: who sends no more must not hold a thread for ever."""
+def _read_timeout(request: HttpRequest, seconds: float) -> Iterator[None]:
+    """Inside, reading fails after so long without a byte: a silent client must not hold a thread for ever."""
     socket = request.META.get("gunicorn.socket")
     if socket:
         socket.settimeout(seconds)
@@ -102,7 +103,7 @@ def _try_later(request: HttpRequest, busy: Busy) -> HttpResponse:
 
 
 def _refusal(request: HttpRequest, code: str, message: Promise | Exception, status: int) -> HttpResponse:
-    """In the visitor's language, though LanguageMiddleware comes later; no session is read for it."""
+    """The answer in the visitor's language. LanguageMiddleware comes later, since it may read the session."""
     with translation.override(language_for(request)):
         text = str(message)
     if request.path.startswith("/api/"):

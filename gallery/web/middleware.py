@@ -1,4 +1,4 @@
-"""Closes the site to strangers where the owner wants that."""
+"""Closes the site to the public where the owner wants that."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from django.http.response import HttpResponseBase
 
 
 class PublicReadingMiddleware(LoginRequiredMiddleware):
-    """Without PUBLIC_READING every page needs a login, save those marked ``login_not_required``.
+    """Without PUBLIC_READING every page needs a login, but for those marked ``login_not_required``.
 
-    The API has its own rule: gallery/web/errors.py.
+    The API has its own rule: gallery/web/permissions.py.
     """
 
     def process_view(
