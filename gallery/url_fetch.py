@@ -1,4 +1,8 @@
-"""Download a picture that a visitor names, without being led into the site's own network."""
+"""Downloads a picture that a visitor names, without being led into the site's own network (SSRF).
+
+By hand, because the usual clients look a name up again when they connect: between a check of its address and the
+connection, DNS may answer something else (DNS rebinding). Here the address that was checked is the one connected to.
+"""
 
 import re
 import socket
@@ -39,15 +43,15 @@ NO_PICTURE = _("No picture was found at this address. Open it in a browser, save
 
 
 def fetch(url: str) -> bytes:
-    """What ``url`` shows: at most MAX_IMAGE_BYTES bytes, within FETCH_TIMEOUT seconds in all.
+    """The body of ``url``: at most MAX_IMAGE_BYTES bytes, within FETCH_TIMEOUT seconds in all.
 
-    Each redirect is checked like the first address. Raises FetchFailed, which never tells what was answered.
+    Each redirect is checked like the first address. Raises FetchFailed, which never says what the server answered.
     """
     deadline = time.monotonic() + settings.FETCH_TIMEOUT
     try:
         for _hop in range(1 + MAX_REDIRECTS):
-            parts = _checked(url.strip())
-            with _answer(parts, deadline) as response:
+            parts = _parsed(url.strip())
+            with _get(parts, deadline) as response:
                 location = response.get_redirect_location()
                 if not location:
                     return _body(response, deadline)
@@ -62,8 +66,8 @@ def fetch(url: str) -> bytes:
     raise FetchFailed("too_many_redirects", text)
 
 
-def _checked(url: str) -> Url:
-    """The parts of a URL that may be asked for, its host in ASCII. Raises FetchFailed."""
+def _parsed(url: str) -> Url:
+    """The parts of a URL that may be fetched, its host in ASCII. Raises FetchFailed."""
     try:
         parts = parse_url(url)
     except ValueError as error:
@@ -81,10 +85,10 @@ def _checked(url: str) -> Url:
 
 
 @contextmanager
-def _answer(parts: Url, deadline: float) -> Iterator[BaseHTTPResponse]:
+def _get(parts: Url, deadline: float) -> Iterator[BaseHTTPResponse]:
     """The answer to one GET, its body unread."""
-    with closing(_connect(parts, deadline)) as connection, _cut_off(connection.sock, deadline):
-        connection.timeout = _left(deadline)
+    with closing(_connect(parts, deadline)) as connection, _shut_at(deadline, connection.sock):
+        connection.timeout = _remaining(deadline)
         headers = {"Host": parts.netloc or "", **HEADERS}
         connection.request("GET", parts.request_uri, headers=headers, preload_content=False)
         with connection.getresponse() as response:
@@ -96,7 +100,7 @@ def _connect(parts: Url, deadline: float) -> HTTPConnection:
     addresses = _addresses(parts, deadline)
     for untried in range(len(addresses), 0, -1):
         # Half of an address's time is for connecting, half for the TLS handshake.
-        connection = _connection(parts, addresses[-untried], _left(deadline) / untried / 2)
+        connection = _connection(parts, addresses[-untried], _remaining(deadline) / untried / 2)
         try:
             connection.connect()
             return connection
@@ -106,7 +110,7 @@ def _connect(parts: Url, deadline: float) -> HTTPConnection:
 
 
 def _connection(parts: Url, address: str, seconds: float) -> HTTPConnection:
-    """Not yet open; with https, the certificate must be good for the name that was asked for."""
+    """Not yet open. With https, the certificate must be for the name in the URL, though the address is connected to."""
     port = parts.port or DEFAULT_PORTS[parts.scheme or ""]
     if parts.scheme == "http":
         return HTTPConnection(address, port, timeout=seconds)
@@ -119,18 +123,18 @@ def _addresses(parts: Url, deadline: float) -> list[str]:
     pool = ThreadPoolExecutor(1)  # getaddrinfo takes no timeout
     try:
         lookup = pool.submit(socket.getaddrinfo, (parts.host or "").strip("[]"), None, type=socket.SOCK_STREAM)
-        found = list(dict.fromkeys(str(entry[4][0]) for entry in lookup.result(_left(deadline))))
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in lookup.result(_remaining(deadline))))
     except (socket.gaierror, UnicodeError) as error:
         raise FetchFailed("not_public", NOT_PUBLIC) from error
     finally:
         pool.shutdown(wait=False)
-    if not settings.FETCH_PRIVATE_ADDRESSES and not all(map(_is_public, found)):
+    if not settings.FETCH_PRIVATE_ADDRESSES and not all(map(_is_public, addresses)):
         raise FetchFailed("not_public", NOT_PUBLIC)
-    return found[:MAX_ADDRESSES]
+    return addresses[:MAX_ADDRESSES]
 
 
 def _is_public(address: str) -> bool:
-    """Whether it is global unicast, or leads to such an IPv4 address (mapped, NAT64 or 6to4)."""
+    """Whether it is global unicast. Of IPv6 that carries an IPv4 address (mapped, NAT64, 6to4), that one decides."""
     ip = ip_address(address)
     if isinstance(ip, IPv6Address):
         nat64 = IPv4Address(int(ip) & 0xFFFF_FFFF) if ip in NAT64 else None
@@ -141,23 +145,23 @@ def _is_public(address: str) -> bool:
 
 
 def _body(response: BaseHTTPResponse, deadline: float) -> bytes:
-    """All of a good answer's body, as sent. Raises FetchFailed."""
+    """The whole body of an answer with status 200. Raises FetchFailed."""
     if response.status != 200 or response.headers.get("Content-Encoding", "identity") != "identity":
         raise FetchFailed("no_picture", NO_PICTURE)
     limit, data = settings.MAX_IMAGE_BYTES, bytearray()
     size = response.length_remaining or 0
     while size <= limit and (chunk := response.read1(65_536, decode_content=False)):
-        _left(deadline)
+        _remaining(deadline)
         data += chunk
         size = max(size, len(data))
     if size > limit:
         text = _("This file is larger than %(size)s bytes. Save a smaller copy and upload it.")
         raise FetchFailed("too_large", text, size=limit)
-    _left(deadline)  # a connection that was cut off looks like one that ended
+    _remaining(deadline)  # a connection that was shut looks like one that ended
     return bytes(data)
 
 
-def _left(deadline: float) -> float:
+def _remaining(deadline: float) -> float:
     """Seconds until then. Raises TimeoutError when none is left."""
     if (seconds := deadline - time.monotonic()) <= 0:
         raise TimeoutError
@@ -165,14 +169,14 @@ def _left(deadline: float) -> float:
 
 
 @contextmanager
-def _cut_off(connection: socket.socket, deadline: float) -> Iterator[None]:
-    """End every wait on it at the deadline: headers that come a byte at a time would never time out."""
+def _shut_at(deadline: float, connection: socket.socket) -> Iterator[None]:
+    """Inside, every wait on the connection ends at the deadline: headers sent a byte at a time never time out."""
 
     def shut() -> None:
         with suppress(OSError):  # it may have ended just now
             socket.socket.shutdown(connection, socket.SHUT_RDWR)  # SSLSocket's own also drops its state
 
-    timer = threading.Timer(_left(deadline), shut)
+    timer = threading.Timer(_remaining(deadline), shut)
     timer.daemon = True
     timer.start()
     try:

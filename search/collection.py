@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from gallery import decoding
 from gallery.decoding import Decoded
 from gallery.exceptions import Busy, ImageRejected, StorageAway
-from gallery.imports.bounded import open_bounded
+from gallery.imports.bounded_reader import open_bounded
 from gallery.imports.tars import members
 from gallery.models import FORMATS, TRASH_RETENTION, Album, Image
 from gallery.services import (

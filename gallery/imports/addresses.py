@@ -8,21 +8,21 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from gallery.imports.found import Found
+from gallery.imports.entry import Entry
 from gallery.url_fetch import fetch
 
-LONGEST = 8_192  # characters of a line; what is longer is no address
+MAX_LINE = 8_192  # characters; what is longer is no address
 
 
-def find(path: str) -> Iterator[Found]:
-    """Its addresses; empty lines and those that begin with # are passed over."""
+def entries(path: str) -> Iterator[Entry]:
+    """Its addresses; empty lines and those that begin with # are skipped."""
     try:
         with Path(path).open(encoding="utf-8-sig", errors="replace") as file:
-            for line in iter(partial(file.readline, LONGEST), ""):
+            for line in iter(partial(file.readline, MAX_LINE), ""):
                 if (url := line.strip()) and not url.startswith("#"):
-                    yield Found(url, partial(fetch, url), file_name=_file_name(url), origin=_origin(url))
+                    yield Entry(url, partial(fetch, url), file_name=_file_name(url), origin=_origin(url))
     except OSError as error:
-        yield Found(path, problem=error.strerror or str(error))
+        yield Entry(path, problem=error.strerror or str(error))
 
 
 def _file_name(url: str) -> str:
@@ -33,5 +33,5 @@ def _file_name(url: str) -> str:
 
 
 def _origin(url: str) -> str:
-    """Addresses may carry passwords and signatures, so they are not written down."""
+    """A hash: addresses may have passwords and signatures in them, which are not to be stored."""
     return "url:" + hashlib.sha256(url.encode()).hexdigest()

@@ -13,39 +13,40 @@ from django.utils.translation import gettext_lazy
 from storages.backends.s3 import S3Storage
 
 from gallery.exceptions import SourceUnavailable
-from gallery.imports.found import Found, check_size
+from gallery.imports.entry import Entry, check_size
 
 SCHEME = "s3://"
 
 
 def is_bucket(path: str) -> bool:
+    """Whether this is the address of a bucket, or of something in one."""
     return path.startswith(SCHEME)
 
 
-def find(path: str) -> Iterator[Found]:
+def entries(path: str) -> Iterator[Entry]:
     """The object of this name and all below it as a folder. Raises SourceUnavailable."""
     bucket, _, prefix = path.removeprefix(SCHEME).partition("/")
     client, folder = _client(bucket), prefix.rstrip("/") + "/"
     try:
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix.rstrip("/")):
-            for entry in page.get("Contents", ()):
-                key = entry["Key"]
+            for item in page.get("Contents", ()):
+                key = item["Key"]
                 if not key.endswith("/") and (not prefix or key == prefix or key.startswith(folder)):
-                    origin = f"{SCHEME}{bucket}/{key} {entry['ETag']} {entry['Size']}"
-                    read = partial(_read, client, bucket, key, entry["Size"])
-                    yield Found(f"{SCHEME}{bucket}/{key}", read, origin=origin)
+                    origin = f"{SCHEME}{bucket}/{key} {item['ETag']} {item['Size']}"
+                    read = partial(_read, client, bucket, key, item["Size"])
+                    yield Entry(f"{SCHEME}{bucket}/{key}", read, origin=origin)
     except (BotoCoreError, ClientError) as error:
         text = gettext_lazy("%(bucket)s cannot be listed: %(reason)s")
         raise SourceUnavailable("not_listed", text, bucket=f"{SCHEME}{bucket}", reason=_in_line(error)) from error
 
 
 def _client(bucket: str) -> Any:
-    """With the site's options if its media are on S3; else all comes from the usual AWS variables.
+    """A client with the site's options if its media are on S3; else with those of the usual AWS variables.
 
     Raises SourceUnavailable.
     """
-    own = isinstance(default_storage, S3Storage)
-    options = settings.STORAGES["default"].get("OPTIONS", {}) if own else {}
+    media_on_s3 = isinstance(default_storage, S3Storage)
+    options = settings.STORAGES["default"].get("OPTIONS", {}) if media_on_s3 else {}
     try:
         return S3Storage(**{**options, "bucket_name": bucket, "location": ""}).connection.meta.client
     except (BotoCoreError, ValueError) as error:
@@ -66,5 +67,5 @@ def _read(client: Any, bucket: str, key: str, size: int) -> bytes:
 
 
 def _in_line(error: Exception) -> str:
-    """What the server said, in one line."""
+    """The server's message in one line, cut to a length that people read."""
     return " ".join(str(error).split())[:300]

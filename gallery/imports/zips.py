@@ -12,25 +12,25 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from gallery.exceptions import ImageRejected
-from gallery.imports.bounded import open_bounded
-from gallery.imports.found import Found, check_name, check_size, is_hidden, no_plain_file
+from gallery.imports.bounded_reader import open_bounded
+from gallery.imports.entry import Entry, check_name, check_size, is_hidden, not_a_plain_file
 
 ENCRYPTED = 0x1  # bit of an entry's flags
-UNIX = 3  # system that wrote the entry; its attributes then say what kind of file it is
+UNIX = 3  # code of the system that wrote the entry; its attributes then say what kind of file it is
 DAMAGED = _("The zip is damaged: %(reason)s. Pack it again.")
 
 
-def find(path: str) -> Iterator[Found]:
+def entries(path: str) -> Iterator[Entry]:
     """Its files, but for hidden ones."""
     try:
         with open_bounded(path) as file, ZipFile(file) as archive:
             for entry in archive.infolist():
                 if not entry.is_dir() and not is_hidden(entry.filename):
-                    yield Found(f"{path}/{entry.filename}", partial(_read, archive, entry))
+                    yield Entry(f"{path}/{entry.filename}", partial(_read, archive, entry))
     except ImageRejected as error:
-        yield Found(path, problem=str(error), code=error.code)
+        yield Entry(path, problem=str(error), code=error.code)
     except (BadZipFile, NotImplementedError, UnicodeError, OSError) as error:
-        yield Found(path, problem=str(DAMAGED) % {"reason": error}, code="damaged")
+        yield Entry(path, problem=str(DAMAGED) % {"reason": error}, code="damaged")
 
 
 def _read(archive: ZipFile, entry: ZipInfo) -> bytes:
@@ -47,7 +47,7 @@ def _check(entry: ZipInfo) -> None:
     check_name(entry.filename)
     kind = stat.S_IFMT(entry.external_attr >> 16) if entry.create_system == UNIX else 0
     if kind not in (0, stat.S_IFREG):
-        raise no_plain_file()
+        raise not_a_plain_file()
     if entry.flag_bits & ENCRYPTED:
         raise ImageRejected("encrypted", _("This entry is encrypted. Unpack the zip and import the files."))
     # Others may ask for gigabytes of memory, and nobody packs pictures with them.

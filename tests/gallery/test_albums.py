@@ -232,8 +232,8 @@ def test_titles_of_albums_are_text_never_markup(editor):
 
 @pytest.mark.parametrize(("quick", "counted_anew"), [(60.0, True), (0.0, False)])
 def test_counts_are_kept_only_where_counting_takes_long(client, monkeypatch, quick, counted_anew):
-    monkeypatch.setattr("gallery.counting.LONG", quick)
-    monkeypatch.setattr("gallery.counting.SHARE", 1e9)
+    monkeypatch.setattr("gallery.web.counting.SLOW", quick)
+    monkeypatch.setattr("gallery.web.counting.AGE", 1e9)
     add(1, tags=["cat"])
     assert "cat" in text(client.get("/tags/"))
     add(2, tags=["dog"])

@@ -87,6 +87,6 @@ def test_rates_let_everybody_pass_while_the_cache_is_silent(silent: SilentServer
 
 @pytest.mark.django_db
 def test_a_page_is_shown_while_the_cache_is_silent(silent: SilentServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gallery.counting.cache", silent.cache)
+    monkeypatch.setattr("gallery.web.counting.cache", silent.cache)
     assert Client().get("/tags/").status_code == 200
     assert silent.connections() == 1

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from gallery.imports.importing import find
+from gallery.imports import entries
 from gallery.models import Image
 from gallery.services import add_image
 from search.features import backlog
@@ -130,7 +130,7 @@ def test_many_files_take_no_more_memory_than_few(tmp_path):
     for number in range(10_000):
         (tmp_path / f"{number}.jpg").touch()
     tracemalloc.start()
-    count = sum(1 for _ in find([str(tmp_path)], recursive=True))
+    count = sum(1 for _ in entries([str(tmp_path)], recursive=True))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == 10_000

@@ -83,7 +83,7 @@ def test_the_encoder_is_made_and_run(example, monkeypatch, tmp_path):
 @pytest.mark.django_db
 def test_the_import_source_gives_titles_and_tags(example, monkeypatch, tmp_path, settings):
     settings.DATA = tmp_path / "data"
-    monkeypatch.setitem(CONTAINERS, ".csv", example("gallery/imports").find)
+    monkeypatch.setitem(CONTAINERS, ".csv", example("gallery/imports").entries)
     (tmp_path / "a.png").write_bytes(picture(1))
     (tmp_path / "list.csv").write_text("file,title,tags\na.png,A scene,sea;sun\nmissing.png,,\n")
     assert run(tmp_path / "list.csv")[1] == {"missing.png": "unreadable"}

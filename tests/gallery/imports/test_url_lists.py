@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from gallery.imports.importing import AHEAD
+from gallery.imports.importing import FETCHED_AT_ONCE
 from gallery.models import Image
 from gallery.services import delete_images, trash_images
 from tests.support.imports import make_tar, picture, run, titles
@@ -30,7 +30,7 @@ class Handler(SimpleHTTPRequestHandler):
 
     asked: list[str] = []
     gate = threading.Event()
-    before_gate = AHEAD + 7
+    before_gate = FETCHED_AT_ONCE + 7
 
     def do_GET(self) -> None:
         self.asked.append(self.path)
@@ -110,5 +110,5 @@ def test_an_import_that_was_killed_goes_on_where_it_was(site: str, tmp_path: Pat
     added, known = (int(rest.split(word)[0].split()[-1].strip()) for word in (" added", " there already"))
     assert (added + known, "0 rejected" in rest) == (80, True)
     assert added < 36
-    assert len(Handler.asked) <= 40 + AHEAD + 1, "what was there already was fetched again"
+    assert len(Handler.asked) <= 40 + FETCHED_AT_ONCE + 1, "what was there already was fetched again"
     assert len(list((tmp_path / "data" / "media" / "originals").rglob("*.jpg"))) == 80

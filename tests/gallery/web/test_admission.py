@@ -21,10 +21,12 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from gallery.admission import Room, Slots
-from gallery.decoding import MEMORY, PEAK_BYTES
+from gallery.decoding.decoder import MEMORY
+from gallery.decoding.formats import PEAK_BYTES
+from gallery.decoding.memory import MemoryBudget
 from gallery.exceptions import Busy
 from gallery.services import add_image
+from gallery.web.admission import UploadSlots
 from imagesite.management.commands.serve import answers, web_command
 from imagesite.webserver import threads
 from tests.support.api import error_of, picture, writer
@@ -47,22 +49,22 @@ TOGETHER = 250_000_000  # bytes for decoding: one such picture at a time, and no
 
 
 def test_the_last_slot_is_kept_for_another_kind() -> None:
-    slots = Slots(wait=0.01)
-    with slots.taken("add", 3), slots.taken("add", 3):
-        with pytest.raises(Busy), slots.taken("add", 3):
+    slots = UploadSlots(wait=0.01)
+    with slots.occupied("add", 3), slots.occupied("add", 3):
+        with pytest.raises(Busy), slots.occupied("add", 3):
             pass
-        with slots.taken("search", 3), pytest.raises(Busy), slots.taken("other", 3):
+        with slots.occupied("search", 3), pytest.raises(Busy), slots.occupied("other", 3):
             pass
-    with slots.taken("add", 1):
+    with slots.occupied("add", 1):
         pass
 
 
 def test_half_as_many_as_there_are_slots_may_wait_for_one() -> None:
-    slots, came, over = Slots(wait=DEADLINE), Counter[str](), threading.Event()
+    slots, came, over = UploadSlots(wait=DEADLINE), Counter[str](), threading.Event()
 
     def work(_: int) -> None:
         try:
-            with slots.taken("add", 4):
+            with slots.occupied("add", 4):
                 over.wait(DEADLINE)
                 came["in"] += 1
         except Busy:
@@ -77,11 +79,11 @@ def test_half_as_many_as_there_are_slots_may_wait_for_one() -> None:
 
 
 def test_room_is_never_overdrawn_and_everyone_gets_it() -> None:
-    room, seen, now = Room(wait=DEADLINE), [], Counter[str]()
+    budget, seen, now = MemoryBudget(wait=DEADLINE), [], Counter[str]()
     lock = threading.Lock()
 
     def work(amount: int) -> None:
-        with room.taken(amount, 10):
+        with budget.reserved(amount, 10):
             with lock:
                 now["used"] += amount
                 seen.append(now["used"])
@@ -97,13 +99,13 @@ def test_room_is_never_overdrawn_and_everyone_gets_it() -> None:
 
 
 def test_who_finds_no_room_in_time_is_told_so() -> None:
-    room = Room(wait=0.01)
-    with room.taken(8, 10):
-        with pytest.raises(Busy), room.taken(3, 10):
+    budget = MemoryBudget(wait=0.01)
+    with budget.reserved(8, 10):
+        with pytest.raises(Busy), budget.reserved(3, 10):
             pass
-        with room.taken(2, 10):
+        with budget.reserved(2, 10):
             pass
-    with room.taken(11, 10):
+    with budget.reserved(11, 10):
         pass  # alone, anything goes; what is too large for good is refused elsewhere
 
 
@@ -111,10 +113,10 @@ def test_who_finds_no_room_in_time_is_told_so() -> None:
 def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every slot of this process is taken."""
     taken = ExitStack()
-    made = Slots(wait=0.01)
+    made = UploadSlots(wait=0.01)
     for i in range(4):
-        taken.enter_context(made.taken(str(i), 4))
-    monkeypatch.setattr("imagesite.middleware.Slots", lambda: made)
+        taken.enter_context(made.occupied(str(i), 4))
+    monkeypatch.setattr("imagesite.middleware.UploadSlots", lambda: made)
     with taken:
         yield
 
@@ -160,7 +162,7 @@ def test_without_room_a_picture_is_refused_as_busy_by_api_and_pages(
     monkeypatch.setattr(MEMORY, "wait", 0.0)
     settings.DECODING_MEMORY = 10_000_000
     as_editor(client)
-    with MEMORY.taken(10_000_000, 10_000_000):
+    with MEMORY.reserved(10_000_000, 10_000_000):
         answer = writer().post("/api/images/", {"file": picture()})
         assert error_of(answer, 429)["code"] == "busy"
         assert int(answer["Retry-After"]) > 0

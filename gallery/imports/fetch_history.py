@@ -1,6 +1,6 @@
 """Which pictures were fetched from where, so that an import that goes on does not fetch them again.
 
-Kept beside the database, not in it: losing it costs only time.
+In a file of its own and not in the database: losing it costs only time.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ NAME = "imports.sqlite3"
 TABLE = "CREATE TABLE IF NOT EXISTS seen (origin TEXT PRIMARY KEY, sha256 TEXT NOT NULL) WITHOUT ROWID"
 
 
-class Seen:
-    """Safe for several processes, and when killed. Raises OSError where it cannot be kept."""
+class FetchHistory:
+    """Safe for several processes at once, and when one is killed. Raises OSError where it cannot be written."""
 
     @cached_property
     def _database(self) -> sqlite3.Connection:
         path = Path(settings.DATA) / NAME
         path.parent.mkdir(parents=True, exist_ok=True)
         database = sqlite3.connect(path, isolation_level=None, timeout=60)
-        # A power cut may take the last lines, whose pictures are fetched again then.
+        # A power cut may lose the last rows, whose pictures are fetched again then.
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=OFF")
         database.execute(TABLE)
         return database
 
-    def is_here(self, origin: str) -> bool:
+    def contains(self, origin: str) -> bool:
         """Whether this was imported, and its picture is still shown."""
-        found = self._run("SELECT sha256 FROM seen WHERE origin = ?", origin)
-        return bool(found) and Image.objects.filter(sha256=found[0][0]).exists()
+        rows = self._run("SELECT sha256 FROM seen WHERE origin = ?", origin)
+        return bool(rows) and Image.objects.filter(sha256=rows[0][0]).exists()
 
-    def note(self, origin: str, sha256: str) -> None:
-        """Call when the picture is stored."""
+    def add(self, origin: str, sha256: str) -> None:
+        """Call when the picture is stored, not before: a kill in between must not lose it."""
         self._run("INSERT OR REPLACE INTO seen VALUES (?, ?)", origin, sha256)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What a source gives: something that may be a picture, and how to get at its bytes."""
+"""What a source gives: something that may be a picture, and how to read its bytes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import PurePosixPath
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from gallery.decoding import too_large
+from gallery.decoding.limits import too_large
 from gallery.exceptions import ImageRejected
 
-HIDDEN = "__MACOSX"  # what macOS puts into its zips beside the files
+MACOS_FOLDER = "__MACOSX"  # macOS adds it to its zips; its files look like pictures by their names
 
 
 def _nothing() -> bytes:
@@ -20,11 +20,11 @@ def _nothing() -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Something to try, or a ``problem`` for people, with its stable ``code``, where there is nothing to try.
+class Entry:
+    """Something to import, or a ``problem`` for people, with its stable ``code``, where there is nothing to import.
 
-    ``read`` gives the bytes, at most MAX_IMAGE_BYTES and one more; it raises OSError or GalleryError.
-    ``origin`` is set if it has to be fetched from afar: a name of these very bytes, to know them again by.
+    ``read`` returns the bytes, at most MAX_IMAGE_BYTES and one more; it raises OSError or GalleryError.
+    ``origin`` is set if reading goes over the network: a name of these very bytes, for FetchHistory.
     """
 
     path: str
@@ -44,17 +44,21 @@ def check_size(size: int) -> None:
 
 
 def check_name(name: str) -> None:
-    """Raises ImageRejected for an entry of an archive that would lead out of it, though nothing is unpacked by name."""
+    """Raises ImageRejected for an entry of an archive that would lead out of it.
+
+    Nothing is unpacked by name, but an archive with such an entry is an attack or damaged.
+    """
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or name[1:2] == ":":
         raise ImageRejected("bad_name", _("The name of this entry leads out of the archive. Pack it again."))
 
 
-def no_plain_file() -> ImageRejected:
+def not_a_plain_file() -> ImageRejected:
+    """For folders, links, pipes and devices."""
     return ImageRejected("not_an_image", _("This is no plain file."))
 
 
 def is_hidden(name: str) -> bool:
     """Whether the entry, or a folder that it is in, is hidden."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    return any(part == HIDDEN or (part.startswith(".") and part not in {".", ".."}) for part in parts)
+    return any(part == MACOS_FOLDER or (part.startswith(".") and part not in {".", ".."}) for part in parts)
