@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 
 from gallery import services
 from gallery.exceptions import ImageRejected
-from gallery.models import MAX_ID, Image
+from gallery.models import MAX_ID, TAG_LENGTH, Image
 from gallery.web import paging
 from gallery.web.api_views import UploadView
 from gallery.web.errors import errors, listing, refused
@@ -40,7 +40,7 @@ class ImageList(serializers.Serializer[Any]):
 
 
 class ListQuery(serializers.Serializer[Any]):
-    """What a list of pictures may be asked with."""
+    """The query string of a list of pictures."""
 
     page = serializers.CharField(required=False, allow_blank=True, help_text="A number, or what “next” has")
     tag = serializers.CharField(required=False, allow_blank=True)
@@ -59,7 +59,7 @@ class TagsField(serializers.ListField):
 
     def to_internal_value(self, data: Any) -> list[str]:
         names = [name.strip() for entry in super().to_internal_value(data) for name in entry.split(",")]
-        if any(len(name) > 50 for name in names):
+        if any(len(name) > TAG_LENGTH for name in names):
             raise exceptions.ValidationError("A tag has at most 50 characters.")
         return names
 
@@ -105,10 +105,10 @@ class Images(UploadView):
         """Pictures, newest first, a page at a time: follow “next”."""
         query = ListQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
-        wanted: dict[str, Any] = dict(query.validated_data)
-        start, sort = wanted.pop("page", ""), wanted.pop("sort", paging.NEWEST)
+        filters: dict[str, Any] = dict(query.validated_data)
+        start, sort = filters.pop("page", ""), filters.pop("sort", paging.NEWEST)
         try:
-            page = paging.page_of(paging.images(**wanted), start, sort=sort)
+            page = paging.page_of(paging.images(**filters), start, sort=sort)
         except InvalidPage as error:
             raise exceptions.NotFound(str(error)) from error
         return Response(listing(request, image_bodies(page.images, request), page.next))

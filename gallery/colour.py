@@ -8,9 +8,9 @@ from PIL import Image, ImageCms
 
 Range = tuple[float, float]
 
-# The modes that hold one deep grey value a pixel.
+# Modes with one grey value of more than 8 bits a pixel.
 DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
-_BITS_PER_SAMPLE = 258
+_BITS_PER_SAMPLE = 258  # TIFF tag
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
@@ -18,7 +18,7 @@ def grey_range(image: Image.Image) -> Range:
     """The values that stand for black and white.
 
     For ``DEEP`` modes the nominal range of the kind where all values lie within (0..1 and 0..255
-    for floats, 16 bits for integers), so that copies come out alike; else the least and largest value.
+    for floats, 16 bits for integers), so that copies of a picture look alike; else the least and largest value.
     """
     if image.mode not in DEEP:
         return 0, 255
@@ -64,6 +64,7 @@ def _extremes(image: Image.Image) -> Range:
 
 
 def _deep_to_grey(image: Image.Image, grey: Range) -> Image.Image:
+    """8 bits; values beyond the range are clipped, NaN is black."""
     low, high = grey
     values = np.asarray(image).astype(np.float32)
     scaled = (values - low) * (255 / max(high - low, 1e-30))
@@ -72,6 +73,7 @@ def _deep_to_grey(image: Image.Image, grey: Range) -> Image.Image:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
+    """As browsers show it on a white page."""
     with_alpha = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
     page = Image.new("RGB", image.size, "white")
     page.paste(with_alpha.convert("RGB"), mask=with_alpha.getchannel("A"))
@@ -83,6 +85,7 @@ def _lab_to_srgb(image: Image.Image) -> Image.Image:
 
 
 def _through(profile: ImageCms.ImageCmsProfile, image: Image.Image) -> Image.Image:
+    """From the profile to sRGB; relative colorimetric with black point compensation, as browsers and Photoshop do."""
     transform = ImageCms.buildTransform(
         profile,
         _SRGB,

@@ -1,4 +1,4 @@
-"""What visitors may send to the gallery's pages."""
+"""Forms of the gallery's pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_SELECTED = 5_000
 
 
 class TagsField(forms.CharField):
-    """Tags between commas -> list of names; gallery/services.py cleans them."""
+    """Tags between commas -> list of names; gallery/services/ cleans them."""
 
     def clean(self, value: Any) -> list[str]:
         names = [name.strip() for name in super().clean(value).split(",") if name.strip()]
@@ -32,13 +32,13 @@ class FilesInput(forms.ClearableFileInput):
 
 
 class FilesField(forms.FileField):
-    """One file or many -> list of uploads. What they hold is judged one by one, later."""
+    """One file or many -> list of uploads. Each is decoded later, so that a bad one does not refuse the others."""
 
     widget = FilesInput
 
     def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[bytes]]:
-        clean_one = super().clean
-        return [clean_one(one, initial) for one in data or [None]]
+        clean_file = super().clean
+        return [clean_file(file, initial) for file in data or [None]]
 
 
 class GalleryForm(forms.Form):
@@ -63,7 +63,7 @@ class AlbumForm(forms.ModelForm[Album]):
 
 
 class SelectionForm(forms.Form):
-    """Pictures that were picked, and what is to be done with them."""
+    """Selected pictures, and what to do with them."""
 
     ids = forms.TypedMultipleChoiceField(
         coerce=int, error_messages={"required": gettext_lazy("Select pictures first.")}
@@ -75,7 +75,7 @@ class SelectionForm(forms.Form):
         super().__init__(data)
         field: Any = self.fields["ids"]
         sent = data.getlist("ids")[:MAX_SELECTED]
-        field.choices = [(one, one) for one in sent if one.isdecimal() and int(one) < MAX_ID]
+        field.choices = [(pk, pk) for pk in sent if pk.isdecimal() and int(pk) < MAX_ID]
 
 
 class AddForm(forms.Form):

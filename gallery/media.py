@@ -13,9 +13,9 @@ from django.views.decorators.http import require_safe
 
 from gallery.models import BROWSER_FORMATS, FORMATS, THUMBNAIL_SIZES, Image
 
-# A type comes from the name that gallery/services.py gave, never from the bytes.
+# The type comes from the name that gallery/models.py gave, never from the bytes.
 TYPES = dict(FORMATS.values())
-SHOWN = {extension for extension, _ in BROWSER_FORMATS.values()}
+INLINE = {extension for extension, _ in BROWSER_FORMATS.values()}
 
 _HASH = r"([0-9a-f]{2})/([0-9a-f]{2})/(?P<sha256>\1\2[0-9a-f]{60})"
 _NAMES = (
@@ -26,11 +26,11 @@ _NAMES = (
 
 @require_safe
 def serve(request: HttpRequest, name: str) -> HttpResponseBase:
-    """A file that gallery/services.py or gallery/thumbnails.py named; 404 for any other name.
+    """A picture's original or thumbnail; 404 for any other name.
 
-    What is in the trash is there for those alone who may empty it.
+    Pictures in the trash are shown only to those who may empty it.
     """
-    match = next((found for pattern in _NAMES if (found := pattern.fullmatch(name))), None)
+    match = next(filter(None, (pattern.fullmatch(name) for pattern in _NAMES)), None)
     if match is None or not isinstance(default_storage, FileSystemStorage):
         raise Http404
     trashed = Image.everything.filter(sha256=match["sha256"], trashed_at__isnull=False).exists()
@@ -47,7 +47,7 @@ def serve(request: HttpRequest, name: str) -> HttpResponseBase:
 
 
 def _unchanged(request: HttpRequest, name: str, etag: str) -> HttpResponse | None:
-    """304 if the visitor has the file: a name stands for its bytes, for ever. A deleted file is nobody's."""
+    """304 if the client has the file: a name stands for its bytes for ever. Not for a file that was deleted since."""
     if "If-None-Match" not in request.headers or not default_storage.exists(name):
         return None
     answer = get_conditional_response(request, etag=etag)
@@ -59,4 +59,4 @@ def _file(name: str, extension: str) -> FileResponse:
         file = default_storage.open(name)
     except FileNotFoundError:
         raise Http404 from None
-    return FileResponse(file, as_attachment=extension not in SHOWN, content_type=TYPES[extension])
+    return FileResponse(file, as_attachment=extension not in INLINE, content_type=TYPES[extension])

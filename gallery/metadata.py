@@ -1,4 +1,4 @@
-"""What a camera wrote beside the picture: when, with what, and where it was taken."""
+"""What a camera wrote into the file: when, with what and where the picture was taken."""
 
 import re
 import struct
@@ -56,6 +56,7 @@ def read_orientation(image: Image.Image) -> int:
 
 
 def _directory(image: Image.Image, group: int | None = None) -> dict[int, Any]:
+    """The tags of an EXIF directory (IFD), or of the main one; {} if there is none, or it is odd or too large."""
     if len(image.info.get("exif") or b"") > EXIF_BYTES:
         return {}
     try:
@@ -66,6 +67,7 @@ def _directory(image: Image.Image, group: int | None = None) -> dict[int, Any]:
 
 
 def _text(value: object) -> str:
+    """One printable line; "" for what is no text."""
     if isinstance(value, bytes):
         value = value[:1000].decode("utf-8", "replace")
     if not isinstance(value, str):
@@ -74,6 +76,7 @@ def _text(value: object) -> str:
 
 
 def _camera(tags: dict[int, Any]) -> str:
+    """Maker and model, as in "Canon EOS 5D"."""
     make, model = _text(tags.get(Base.Make)), _text(tags.get(Base.Model))
     # Most makers begin the model with their name: "Canon" and "Canon EOS 5D".
     if make and model.lower().startswith(make.split()[0].lower()):
@@ -83,27 +86,29 @@ def _camera(tags: dict[int, Any]) -> str:
 
 def _taken_at(tags: dict[int, Any], details: dict[int, Any]) -> datetime | None:
     """When the shutter opened; else when it was digitised; else when the file was last changed."""
-    written = (
+    candidates = (
         (details.get(Base.DateTimeOriginal), details.get(Base.OffsetTimeOriginal)),
         (details.get(Base.DateTimeDigitized), details.get(Base.OffsetTimeDigitized)),
         (tags.get(Base.DateTime), details.get(Base.OffsetTime)),
     )
-    dates = (_date(_text(date), _text(zone)) for date, zone in written)
+    dates = (_date(_text(date), _text(zone)) for date, zone in candidates)
     return next((date for date in dates if date), None)
 
 
 def _date(date: str, zone: str) -> datetime | None:
-    found = _DATE.match(date)
-    if not found:
+    """Aware if the zone is one; None for dates that do not exist, such as 0000:00:00, which cameras write."""
+    match = _DATE.match(date)
+    if not match:
         return None
     try:
-        moment = datetime.strptime(" ".join(found.groups()), "%Y %m %d %H %M %S")
+        moment = datetime.strptime(" ".join(match.groups()), "%Y %m %d %H %M %S")
         return datetime.fromisoformat(f"{moment.isoformat()}{zone}") if _ZONE.fullmatch(zone) else moment
     except ValueError:
         return None
 
 
 def _position(tags: dict[int, Any]) -> tuple[float | None, float | None]:
+    """Latitude and longitude; both None where one is missing."""
     latitude = _degrees(tags.get(GPS.GPSLatitude), tags.get(GPS.GPSLatitudeRef), "S", 90)
     longitude = _degrees(tags.get(GPS.GPSLongitude), tags.get(GPS.GPSLongitudeRef), "W", 180)
     # Cameras without a fix write zeros; nobody photographs the open sea at 0, 0.

@@ -16,8 +16,8 @@ TRASH_RETENTION = timedelta(days=30)  # pictures in the trash can be restored un
 TITLE_LENGTH, TAG_LENGTH = 200, 50
 MAX_ID = 2**62  # no id is larger; SQLite raises OverflowError beyond 2**63
 
-# Pillow's format name -> (extension, media type). A type is served only if it is here, so that
-# nothing that a browser could run is ever served as what it claims to be.
+# Pillow's format name -> (extension, media type). Only these types are served, so that nothing that a browser could
+# run is ever served as what it claims to be.
 BROWSER_FORMATS = {
     "JPEG": ("jpg", "image/jpeg"),
     "MPO": ("jpg", "image/jpeg"),
@@ -49,7 +49,7 @@ class Tag(models.Model):
 
 
 class ShownImages(models.Manager["Image"]):
-    """Pictures that are not in the trash: what every page, search and answer is made from."""
+    """Pictures that are not in the trash: the ones that pages, searches and the API show."""
 
     def get_queryset(self) -> models.QuerySet[Image]:
         return super().get_queryset().filter(trashed_at=None)
@@ -63,9 +63,9 @@ class TrashedImages(models.Manager["Image"]):
 
 
 def title_key(title: str) -> str:
-    """What titles are sorted by, the same in every database: neither size of letters nor marks on them count.
+    """What titles are sorted by, the same in every database: neither case nor diacritics count.
 
-    "Ё" stands with "е"; "й" is a letter of its own.
+    "Ё" is sorted as "е"; "й" is a letter of its own.
     """
     letters = unicodedata.normalize("NFD", title.casefold()).replace("и\u0306", "й")
     return "".join(c for c in letters if not unicodedata.combining(c))[:TITLE_LENGTH]
@@ -137,7 +137,7 @@ class Image(models.Model):
 
     @property
     def thumbnail_sizes(self) -> tuple[int, ...]:
-        """The sizes that there are: up to the first that holds the whole picture, which is never scaled up."""
+        """The sizes that are stored: up to the first that is as large as the picture, which is never scaled up."""
         longest = max(self.width, self.height)
         return tuple(
             size for size, smaller in zip(THUMBNAIL_SIZES, (0, *THUMBNAIL_SIZES), strict=False) if smaller < longest
@@ -148,7 +148,7 @@ class Image(models.Model):
         return default_storage.url(self.file_name)
 
     def thumbnail_url(self, size: int = 512) -> str:
-        """A small picture to show; a placeholder until the worker has made it."""
+        """URL of a small copy; of a placeholder until a worker has made it."""
         if not self.thumbnailed:
             return static("placeholder.svg")
         return default_storage.url(self.thumbnail_name(min(size, self.thumbnail_sizes[-1])))

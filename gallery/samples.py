@@ -36,7 +36,7 @@ PHOTOGRAPHS = {
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A change that a search should see through. ``name`` is its tag; ``title`` follows the photograph's."""
+    """A change through which searches should find the original. ``name`` is its tag, ``title`` is appended to the title."""
 
     name: str
     title: str
@@ -61,7 +61,7 @@ def halve(picture: Image.Image) -> Image.Image:
     return picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.LANCZOS)
 
 
-def keep(picture: Image.Image) -> Image.Image:
+def unchanged(picture: Image.Image) -> Image.Image:
     return picture
 
 
@@ -70,18 +70,18 @@ EDITS = (
     Edit("turned", "turned", lambda picture: picture.transpose(Image.Transpose.ROTATE_90)),
     Edit("mirrored", "mirrored", ImageOps.mirror),
     Edit("recoloured", "in warm light", recolour),
-    Edit("recompressed", "recompressed", keep, quality=15),
+    Edit("recompressed", "recompressed", unchanged, quality=15),
     Edit("small", "half as large", halve, format="WEBP", quality=80),
 )
 
 
-def wanted() -> bool:
-    """Whether they were never loaded whole, and nothing else is there."""
+def due() -> bool:
+    """Whether the samples were never loaded completely, and the gallery has no other picture."""
     return not _marker().exists() and not StoredImage.objects.exclude(tags__name=TAG).exists()
 
 
 def load() -> int:
-    """Add the samples that are not there yet; returns how many were added. Safe to stop and call again."""
+    """Add the samples that are missing; returns how many. Safe to stop and call again."""
     added = sum(
         services.add_image(data=data, title=title, tags=tags).created for data, title, tags in pictures(folder())
     )
@@ -90,7 +90,7 @@ def load() -> int:
 
 
 def folder() -> Path:
-    """Where scikit-image keeps its photographs, found without importing it."""
+    """The folder of scikit-image's photographs, without importing that package, which takes a second."""
     spec = find_spec("skimage")
     if spec is None or not spec.submodule_search_locations:
         raise FileNotFoundError("The sample photographs come with scikit-image, which is not installed.")

@@ -1,4 +1,4 @@
-"""Where files are kept: on this machine's disk, so that a crash leaves the whole file or none, or on others."""
+"""Storage of files: on this machine's disk, so that a crash leaves a complete file or none."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class DurableFileSystemStorage(FileSystemStorage):
     """
 
     def url(self, name: str | None) -> str:
-        """As Django's, which takes eight times as long: pictures' names hold nothing that has to be quoted."""
+        """The same as Django's, which takes eight times as long: names of pictures need no quoting."""
         return f"{self.base_url}{name}" if name and PLAIN.fullmatch(name) else super().url(name)
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:

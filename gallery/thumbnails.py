@@ -1,4 +1,4 @@
-"""Small WebP copies of a picture, made from its decoded pixels, so without EXIF or GPS."""
+"""Small WebP copies of a picture, made from its decoded pixels, so that they have neither EXIF nor GPS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ QUALITY = 82
 
 
 def make_thumbnails(image: Image, decoded: Decoded) -> None:
-    """Store every size, replacing what is there. The caller marks the image as ``thumbnailed``. Raises StorageAway."""
+    """Store every size, replacing files of the same name. Then services.mark_thumbnailed is due. Raises StorageAway."""
     picture = PIL.Image.fromarray(decoded.pixels)
     for size in sorted(image.thumbnail_sizes, reverse=True):
         picture.thumbnail((size, size), PIL.Image.Resampling.LANCZOS)
@@ -28,6 +28,6 @@ def make_thumbnails(image: Image, decoded: Decoded) -> None:
 
 
 def preview_of(image: Image) -> str:
-    """The smallest copy as a ``data:`` address, for a picture whose files may not be fetched."""
+    """The smallest copy as a ``data:`` URL, for a picture in the trash, whose files are not served."""
     with default_storage.open(image.thumbnail_name(image.thumbnail_sizes[0])) as file:
         return f"data:image/webp;base64,{b64encode(file.read()).decode()}"

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from gallery import album_views, views
+from gallery import album_views, selection_views, views
 from gallery.trash import views as trash
 
 app_name = "gallery"
@@ -19,5 +19,5 @@ urlpatterns = [
     path("albums/<int:pk>/", album_views.album, name="album"),
     path("albums/<int:pk>/edit/", album_views.edit, name="album-edit"),
     path("albums/<int:pk>/delete/", album_views.delete, name="album-delete"),
-    path("selection/", album_views.selection, name="selection"),
+    path("selection/", selection_views.selection, name="selection"),
 ]

@@ -1,4 +1,4 @@
-"""Pages of the gallery: read what is asked, call, render."""
+"""Pages of the gallery: look at pictures, add one, edit one."""
 
 from __future__ import annotations
 
@@ -26,18 +26,19 @@ from gallery.thumbnails import preview_of
 from gallery.web.paging import SORTS, images, page_of
 from gallery.web.requests import wants_fragment
 
-anyway = TimestampSigner(salt="gallery.add.anyway")
+# Signs the id of a picture that is held back, so that only its sender can add it anyway.
+held_signer = TimestampSigner(salt="gallery.add.anyway")
 
 TAGS_SHOWN = 12
 ALBUMS_OFFERED = 500
-TAGS_FROM = 2_000  # newest pictures: counting the tags of all would slow a large gallery
+TAGS_COUNTED = 2_000  # newest pictures: counting the tags of all would be slow in a large gallery
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one uploaded file: added, there already (not ``created``), or a ``problem``.
 
-    With ``copies`` it waits to be added anyway, which its ``token`` allows; ``preview`` shows it until then.
+    With ``copies`` it is held back. Its ``token`` allows its sender to add it anyway; ``preview`` shows it until then.
     """
 
     name: str
@@ -56,28 +57,28 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 def gallery_page(request: HttpRequest, album: Album | None = None) -> HttpResponse:
-    """The pictures of the gallery or of an album, by what the address asks for."""
+    """The pictures of the gallery or of an album, as the query string filters and sorts them."""
     form = GalleryForm(request.GET)
     if not form.is_valid():
         raise Http404("There is no such page of the gallery.")
-    asked = form.cleaned_data
+    cleaned = form.cleaned_data
     try:
-        wanted = images(tag=asked["tag"], q=asked["q"], album=album.pk if album else None)
-        found = page_of(wanted, asked["page"], sort=asked["sort"])
+        matching = images(tag=cleaned["tag"], q=cleaned["q"], album=album.pk if album else None)
+        page = page_of(matching, cleaned["page"], sort=cleaned["sort"])
     except InvalidPage as error:
         raise Http404(str(error)) from error
-    context = asked | {"page": found, "album": album, "first": not asked["page"]}
+    context = cleaned | {"page": page, "album": album, "first": not cleaned["page"]}
     if wants_fragment(request):
         return render(request, "gallery/_pictures.html", context)
-    if asked["select"] and request.user.has_perm("gallery.change_album"):
+    if cleaned["select"] and request.user.has_perm("gallery.change_album"):
         context["albums"] = Album.objects.order_by("title")[:ALBUMS_OFFERED]
     context |= {"sorts": [(name, sort.label) for name, sort in SORTS.items()]}
     return render(request, "gallery/index.html", context | {"tags": None if album else popular_tags()})
 
 
 def popular_tags() -> QuerySet[Tag]:
-    """The tags that the newest pictures have most often."""
-    newest = Image.objects.order_by("-pk").values("pk")[:TAGS_FROM]
+    """The most frequent tags of the newest pictures."""
+    newest = Image.objects.order_by("-pk").values("pk")[:TAGS_COUNTED]
     counted = Tag.objects.filter(images__pk__in=newest).annotate(count=Count("images"))
     return counted.order_by("-count", "name")[:TAGS_SHOWN]
 
@@ -104,18 +105,18 @@ def add(request: HttpRequest) -> HttpResponse:
         return render(request, "gallery/add.html", {"form": AddForm()})
     form, outcomes = AddForm(request.POST, request.FILES), []
     if "anyway" in request.POST:
-        outcomes = [_take_anyway(request.POST["anyway"])]
+        outcomes = [_add_held(request.POST["anyway"])]
     elif form.is_valid():
         title, tags = form.cleaned_data["title"], form.cleaned_data["tags"]
-        outcomes = [_take(upload, title, tags) for upload in form.cleaned_data["pictures"]]
+        outcomes = [_add(upload, title, tags) for upload in form.cleaned_data["pictures"]]
     status = 200 if any(outcome.image for outcome in outcomes) else 400
     template = "gallery/_outcomes.html" if wants_fragment(request) else "gallery/add.html"
     return render(request, template, {"form": form, "outcomes": outcomes}, status=status)
 
 
-def _take(upload: UploadedFile[bytes], title: str, tags: Sequence[str]) -> Outcome:
+def _add(upload: UploadedFile[bytes], title: str, tags: Sequence[str]) -> Outcome:
     name = upload.name or _("Picture")
-    # Looked at before the file is read: what is far too large must not fill the memory.
+    # Before the file is read: one that is far too large must not fill the memory.
     if (upload.size or 0) > settings.MAX_IMAGE_BYTES:
         most = settings.MAX_IMAGE_BYTES // 1_000_000
         return Outcome(name, problem=_("Larger than %(most)s MB. Send a smaller copy.") % {"most": most})
@@ -124,15 +125,15 @@ def _take(upload: UploadedFile[bytes], title: str, tags: Sequence[str]) -> Outco
     except ImageRejected as error:
         return Outcome(name, problem=str(error))
     if added.copies:
-        token = anyway.sign(str(added.image.pk))
+        token = held_signer.sign(str(added.image.pk))
         return Outcome(name, added.image, copies=added.copies, token=token, preview=preview_of(added.image))
     return Outcome(name, added.image, added.created)
 
 
-def _take_anyway(token: str) -> Outcome:
-    """Add the picture that was held back because it looks like one that is here."""
+def _add_held(token: str) -> Outcome:
+    """Add a picture that was held back because it looks like one of the gallery."""
     try:
-        held = Image.everything.get(pk=int(anyway.unsign(token, max_age=TRASH_RETENTION)))
+        held = Image.everything.get(pk=int(held_signer.unsign(token, max_age=TRASH_RETENTION)))
     except (BadSignature, Image.DoesNotExist):
         return Outcome(_("Picture"), problem=_("It was kept for too long. Please send it once more."))
     restored = services.restore_images(ids=[held.pk])
@@ -143,13 +144,13 @@ def _take_anyway(token: str) -> Outcome:
 @login_required
 @permission_required("gallery.change_image", raise_exception=True)
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
-    changed = get_object_or_404(Image, pk=pk)
+    image = get_object_or_404(Image, pk=pk)
     if request.method == "GET":
-        tags = ", ".join(tag.name for tag in changed.tags.all())
-        form = ImageForm(initial={"title": changed.title, "tags": tags})
+        tags = ", ".join(tag.name for tag in image.tags.all())
+        form = ImageForm(initial={"title": image.title, "tags": tags})
     elif (form := ImageForm(request.POST)).is_valid():
-        services.update_image(image=changed, **form.cleaned_data)
+        services.update_image(image=image, **form.cleaned_data)
         messages.success(request, _("Saved."))
-        return redirect(changed)
+        return redirect(image)
     status = 400 if form.errors else 200
-    return render(request, "gallery/edit.html", {"image": changed, "form": form}, status=status)
+    return render(request, "gallery/edit.html", {"image": image, "form": form}, status=status)

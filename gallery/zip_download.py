@@ -12,7 +12,7 @@ from gallery.models import FORMATS, Image
 from gallery.text import clean_text
 
 LARGEST_ZIP = 2_000_000_000  # bytes
-PIECE = 1 << 18  # bytes
+CHUNK = 1 << 18  # bytes
 
 
 def too_large_for_zip(images: QuerySet[Image]) -> bool:
@@ -21,29 +21,29 @@ def too_large_for_zip(images: QuerySet[Image]) -> bool:
 
 
 def as_zip(images: QuerySet[Image]) -> Iterator[bytes]:
-    """The originals as they are, in pieces, written while they are read: size is no matter of memory."""
-    sink = _Sink()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
+    """The originals as they are, in chunks, made while they are sent: memory does not depend on the size."""
+    buffer = _Buffer()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for image in images.iterator(500):
             try:
                 source = default_storage.open(image.file_name)
             except OSError:  # deleted meanwhile
                 continue
             with source, archive.open(name_in_zip(image), "w", force_zip64=True) as target:
-                while piece := source.read(PIECE):
-                    target.write(piece)
-                    yield sink.taken()
-    yield sink.taken()
+                while chunk := source.read(CHUNK):
+                    target.write(chunk)
+                    yield buffer.take()
+    yield buffer.take()
 
 
 def name_in_zip(image: Image) -> str:
-    """A file name that is safe on every system, and no two pictures' own."""
+    """A file name that is safe on every system and unique."""
     title = "".join("-" if c in '/\\:*?"<>|' else c for c in clean_text(image.title, 80)).strip(". ")
     return f"{image.pk} {title}".strip() + "." + FORMATS.get(image.format, ("bin", ""))[0]
 
 
-class _Sink:
-    """Where a zip is written to and taken from piece by piece."""
+class _Buffer:
+    """A file that ZipFile writes to, and from which it is taken chunk by chunk; it cannot seek."""
 
     def __init__(self) -> None:
         self.parts: list[bytes] = []
@@ -52,13 +52,13 @@ class _Sink:
         self.parts.append(bytes(data))
         return len(data)
 
-    def taken(self) -> bytes:
+    def take(self) -> bytes:
         data = b"".join(self.parts)
         self.parts.clear()
         return data
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """For ZipFile; nothing is buffered elsewhere."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """For ZipFile."""

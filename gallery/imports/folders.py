@@ -19,7 +19,7 @@ def file(path: str) -> Entry:
 
 
 def entries(folder: str, recursive: bool) -> Iterator[Entry]:
-    """The files in a folder, and in those below it if ``recursive``. Links to folders, which may be circles, are not."""
+    """The files in a folder, and if ``recursive`` below it. Links to folders are skipped: they may be circles."""
     folders = [folder]
     while folders:
         current = folders.pop()

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from gallery.web.errors import Refused
 
-FORM_TEXT = 1_000_000  # bytes that a form may have beside its picture
+FORM_TEXT = 1_000_000  # bytes that a form may have besides its picture
 
 
 class UploadView(APIView):
@@ -28,7 +28,7 @@ class UploadView(APIView):
 
 
 class NoSuchAddress(APIView):
-    """Whatever no other address under /api/ answers; one without its last slash is sent on, body and all."""
+    """404 for what no other address under /api/ answers; without its last slash, a redirect that preserves the body."""
 
     authentication_classes = ()
     permission_classes = ()

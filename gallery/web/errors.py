@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from gallery.exceptions import Busy, GalleryError, ImageRejected, StorageAway
 
 NO_DATABASE = "The database does not answer. Try again in a moment."
-RETRY_AFTER = 5  # seconds, for a server that is away
+RETRY_AFTER = 5  # seconds, while a server does not answer
 
 
 class Refused(exceptions.APIException):
@@ -36,7 +36,7 @@ class Refused(exceptions.APIException):
         super().__init__(message, code)
         self.status_code = status
         self.fields = fields or {}
-        self.wait = wait  # seconds; REST framework makes Retry-After of it
+        self.wait = wait  # seconds, which REST framework sends as Retry-After
 
 
 def refused(error: GalleryError, field: str) -> Refused:
@@ -59,13 +59,13 @@ class ErrorAnswer(serializers.Serializer[Any]):
 
 
 def errors(*statuses: int) -> dict[int, type[ErrorAnswer]]:
-    """The part of ``extend_schema(responses=...)`` that tells which errors a call may give."""
+    """The part of ``extend_schema(responses=...)`` that lists the errors of a call."""
     return dict.fromkeys(statuses, ErrorAnswer)
 
 
 def error_body(error: Exception, context: dict[str, Any]) -> Response | None:
     """The exception handler of the API: one body for all errors. Bugs are left to Django, which logs them."""
-    from rest_framework.views import exception_handler  # which imports this module, as settings name it
+    from rest_framework.views import exception_handler  # here, since that module imports what settings name
 
     known = _as_api_error(error)
     response = exception_handler(known, context)
@@ -113,14 +113,14 @@ def _body(error: exceptions.APIException) -> dict[str, Any]:
     if isinstance(detail, exceptions.ErrorDetail):
         return body(detail.code or error.default_code, str(detail), getattr(error, "fields", None))
     by_field = detail if isinstance(detail, dict) else {"": detail}
-    fields = {name: _texts(one) for name, one in by_field.items()}
+    fields = {name: _texts(error_detail) for name, error_detail in by_field.items()}
     general = [text for name in ("", "__all__", "non_field_errors") for text in fields.pop(name, [])]
-    special = [f"{name}: {' '.join(texts)}" for name, texts in fields.items()]
-    return body(error.default_code, " ".join(general + special), fields)
+    by_name = [f"{name}: {' '.join(texts)}" for name, texts in fields.items()]
+    return body(error.default_code, " ".join(general + by_name), fields)
 
 
 def _texts(detail: Any) -> list[str]:
     """The texts of an error detail, however deep it is nested."""
     if isinstance(detail, dict):
         detail = list(detail.values())
-    return [text for one in detail for text in _texts(one)] if isinstance(detail, list) else [str(detail)]
+    return [text for inner in detail for text in _texts(inner)] if isinstance(detail, list) else [str(detail)]

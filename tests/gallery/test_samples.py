@@ -38,18 +38,18 @@ def test_loading_again_adds_nothing():
 
 
 def test_they_are_wanted_until_loaded_whole():
-    assert samples.wanted()
+    assert samples.due()
     data, title, tags = next(samples.pictures(samples.folder()))
     add_image(data=data, title=title, tags=tags)
-    assert samples.wanted()
+    assert samples.due()
     samples.load()
     Image.objects.all().delete()
-    assert not samples.wanted()
+    assert not samples.due()
 
 
 def test_a_gallery_with_other_pictures_wants_none():
     add_image(data=encode(scene()))
-    assert not samples.wanted()
+    assert not samples.due()
 
 
 def test_every_way_of_searching_has_something_to_show(worker):

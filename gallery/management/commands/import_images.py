@@ -28,7 +28,7 @@ from gallery import imports
 from gallery.exceptions import SourceUnavailable
 from gallery.imports.importing import Fate, Outcome, import_pictures
 
-MOST_SHOWN = 30  # rejected files in the table; the report has all
+MAX_SHOWN = 30  # rejected files in the table; the report has all
 PATHS = (
     "a picture; a folder; a .zip; a .tar, .tar.gz or .tgz (key.txt and key.json beside key.jpg give title and tags); "
     "s3://BUCKET/PREFIX; a .txt with one URL a line"
@@ -48,7 +48,7 @@ class Tally:
     def note(self, outcome: Outcome) -> None:
         self.counts[outcome.fate] += 1
         if outcome.fate is Fate.REJECTED:
-            self.shown += [outcome] if len(self.shown) < MOST_SHOWN else []
+            self.shown += [outcome] if len(self.shown) < MAX_SHOWN else []
             self.write(_printable(outcome.path), outcome.code, outcome.reason)
 
     def write(self, *row: str) -> None:
@@ -107,12 +107,12 @@ class Command(BaseCommand):
                 return
 
     def _lines(self, outcomes: Iterable[Outcome], total: int | None) -> Iterator[Outcome]:
-        started = told = monotonic()
+        started = printed = monotonic()
         for done, outcome in enumerate(outcomes, start=1):
             yield outcome
-            if monotonic() - told > SECONDS_PER_LINE:
-                told = monotonic()
-                rate = done / (told - started)
+            if monotonic() - printed > SECONDS_PER_LINE:
+                printed = monotonic()
+                rate = done / (printed - started)
                 self.stdout.write(f"{done:,}{_left(done, total, rate)}, {rate:.0f}/s")
 
     def _summarise(self, tally: Tally) -> None:
@@ -131,7 +131,7 @@ def _left(done: int, total: int | None, rate: float) -> str:
 
 @contextmanager
 def _stoppable() -> Iterator[Event]:
-    """Ctrl-C lets the picture at hand be finished; a second one ends at once."""
+    """Ctrl-C lets the current picture be finished; a second one ends at once."""
     stop = Event()
 
     def note(*_: object) -> None:
@@ -152,8 +152,8 @@ def _bar(outcomes: Iterable[Outcome], total: int | None, console: Console) -> It
 
 
 def _printable(path: str) -> str:
-    """The path with what a terminal might obey, and what is no text, as escapes."""
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in path)
+    """The path with control characters, which a terminal might obey, and what is no text as escapes."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in path)
 
 
 def _table(rejected: Iterable[Outcome]) -> str:

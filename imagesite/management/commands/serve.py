@@ -63,7 +63,7 @@ class Command(BaseCommand):
         startup.collect_static_files()
         warm_up(networks=False)  # kernels stay on disk; a network would only take up this process's memory
         self._make_models()
-        if not no_samples and samples.wanted():
+        if not no_samples and samples.due():
             self._say("Loading the sample gallery.")
             samples.load()
         connections.close_all()  # forked children must not share them
