@@ -36,7 +36,7 @@ PHOTOGRAPHS = {
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A change through which searches should find the original. ``name`` is its tag, ``title`` is appended to the title."""
+    """A change through which searches should find the original. ``name`` is its tag; ``title`` follows the title."""
 
     name: str
     title: str
