@@ -43,8 +43,8 @@ class SourceUnavailable(GalleryError):
     """Where pictures should be imported from cannot be reached, or not any more."""
 
 
-class StorageAway(GalleryError):
-    """The storage of files does not answer; no picture is to blame, and it works again when the storage is back."""
+class StorageUnavailable(GalleryError):
+    """The storage of files does not answer; no fault of any picture, so that the same call may succeed later."""
 
 
 def _shown(value: object) -> object:

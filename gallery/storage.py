@@ -14,21 +14,21 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage
 from django.utils.translation import gettext_lazy as _
 
-from gallery.exceptions import StorageAway
+from gallery.exceptions import StorageUnavailable
 
 PLAIN = re.compile(r"\w[\w/-]*(\.\w+)?", re.ASCII)
 
 
 @contextmanager
-def speaking_to_storage() -> Iterator[None]:
-    """What storages raise when they do not answer becomes StorageAway. A file that is not there is something else."""
+def storage_errors() -> Iterator[None]:
+    """Raises StorageUnavailable for what storages raise when they do not answer. A missing file is something else."""
     try:
         yield
     except FileNotFoundError:
         raise
     except (OSError, BotoCoreError, ClientError) as error:
         text = _("Files cannot be kept or read now, try again later (%(kind)s).")
-        raise StorageAway("unavailable", text, kind=type(error).__name__) from error
+        raise StorageUnavailable("unavailable", text, kind=type(error).__name__) from error
 
 
 class DurableFileSystemStorage(FileSystemStorage):

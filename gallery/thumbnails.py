@@ -11,19 +11,19 @@ from django.core.files.storage import default_storage
 
 from gallery.decoding import Decoded
 from gallery.models import Image
-from gallery.storage import speaking_to_storage
+from gallery.storage import storage_errors
 
 QUALITY = 82
 
 
 def make_thumbnails(image: Image, decoded: Decoded) -> None:
-    """Store every size, replacing files of the same name. Then services.mark_thumbnailed is due. Raises StorageAway."""
+    """Store every size. The caller marks the image as thumbnailed afterwards. Raises StorageUnavailable."""
     picture = PIL.Image.fromarray(decoded.pixels)
     for size in sorted(image.thumbnail_sizes, reverse=True):
         picture.thumbnail((size, size), PIL.Image.Resampling.LANCZOS)
         out = BytesIO()
         picture.save(out, "WEBP", quality=QUALITY, method=2)
-        with speaking_to_storage():
+        with storage_errors():
             default_storage.save(image.thumbnail_name(size), ContentFile(out.getvalue()))
 
 

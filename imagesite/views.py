@@ -11,7 +11,7 @@ from django.views import defaults
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from gallery.exceptions import StorageAway
+from gallery.exceptions import StorageUnavailable
 from gallery.web.errors import NO_DATABASE, RETRY_AFTER, body
 
 
@@ -37,7 +37,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """``handler500``: bugs, which Django has logged by now; and servers that do not answer, which is 503."""
-    unavailable = isinstance(sys.exc_info()[1], (OperationalError, InterfaceError, StorageAway))
+    unavailable = isinstance(sys.exc_info()[1], (OperationalError, InterfaceError, StorageUnavailable))
     response = _api_error(unavailable) if _to_api(request) else defaults.server_error(request)
     if unavailable:
         response.status_code = 503

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 
 from gallery import decoding
 from gallery.decoding import Decoded
-from gallery.exceptions import Busy, ImageRejected, StorageAway
+from gallery.exceptions import Busy, ImageRejected, StorageUnavailable
 from gallery.imports.bounded_reader import open_bounded
 from gallery.imports.tars import members
 from gallery.models import FORMATS, TRASH_RETENTION, Album, Image
@@ -35,15 +35,15 @@ from gallery.services import (
     unmerge_labels,
 )
 from gallery.signals import copies_wanted, images_added, images_deleted
-from gallery.storage import speaking_to_storage
+from gallery.storage import storage_errors
 from gallery.thumbnails import make_thumbnails
 from gallery.zip_download import as_zip
 from search.types import Pixels
 
 # Values: ``Image`` is the model of a picture, ``Decoded`` one in memory.
 __all__ = ["FORMATS", "TRASH_RETENTION", "Album", "Copy", "Decoded", "Image", "Merged"]
-# What goes wrong: the picture (ImageRejected), too much at once (Busy), or the storage of files (StorageAway).
-__all__ += ["Busy", "ImageRejected", "StorageAway", "speaking_to_storage"]
+# What goes wrong: the picture (ImageRejected), too much at once (Busy), or the storage of files (StorageUnavailable).
+__all__ += ["Busy", "ImageRejected", "StorageUnavailable", "storage_errors"]
 # Writers. The signals are sent inside the transaction that makes the change.
 __all__ += ["import_album", "import_image", "make_thumbnails", "mark_thumbnailed", "merge_labels"]
 __all__ += ["notice_lost_thumbnails", "put_in_album", "restore_images", "trash_images", "unmerge_labels"]

@@ -105,7 +105,7 @@ def add_image(*, data: bytes, title: str = "", file_name: str = "", tags: Sequen
     """Store a picture and announce it, or find the image with the same bytes, which stays as it is.
 
     If that image is in the trash, it is restored, with the title and tags that came now. Raises ImageRejected, and
-    stores nothing, if ``data`` is no picture that this site takes; Busy or StorageAway.
+    stores nothing, if ``data`` is no picture that this site takes; Busy or StorageUnavailable.
     """
     return _add(Upload(data, title, file_name, tags), _store_and_announce)
 

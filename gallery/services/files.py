@@ -10,7 +10,7 @@ from django.core.files.storage import default_storage
 from django.db import connection, transaction
 
 from gallery.models import Image
-from gallery.storage import speaking_to_storage
+from gallery.storage import storage_errors
 
 
 @contextmanager
@@ -27,8 +27,8 @@ def content_locked(sha256: str) -> Iterator[None]:
 
 
 def store_original(image: Image, data: bytes) -> None:
-    """Raises StorageAway."""
-    with speaking_to_storage():
+    """Raises StorageUnavailable."""
+    with storage_errors():
         default_storage.save(image.file_name, ContentFile(data))
 
 

@@ -15,7 +15,7 @@ from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from gallery.exceptions import Busy, GalleryError, ImageRejected, StorageAway
+from gallery.exceptions import Busy, GalleryError, ImageRejected, StorageUnavailable
 
 NO_DATABASE = "The database does not answer. Try again in a moment."
 RETRY_AFTER = 5  # seconds, while a server does not answer
@@ -99,7 +99,7 @@ def _as_api_error(error: Exception) -> Exception:
             return Refused("The form's text is too large.", code="too_large", status=413)
         case OperationalError() | InterfaceError():
             return Refused(NO_DATABASE, code="unavailable", status=503, wait=RETRY_AFTER)
-        case StorageAway():
+        case StorageUnavailable():
             return Refused(str(error), code="unavailable", status=503, wait=RETRY_AFTER)
         case RecursionError():
             return exceptions.ParseError("The request is nested too deeply.")

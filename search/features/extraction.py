@@ -12,13 +12,13 @@ from django.db.models import F, Q
 from search.collection import (
     Busy,
     Image,
-    StorageAway,
+    StorageUnavailable,
     decode,
     images,
     make_thumbnails,
     mark_thumbnailed,
     read_original,
-    speaking_to_storage,
+    storage_errors,
 )
 from search.exceptions import SpaceUnavailable
 from search.features.backlog import TargetVersion, count_try, images_lacking, target_versions
@@ -67,7 +67,7 @@ def _note(failed: Failures) -> None:
     for key, error in failed.items():
         log.warning("Picture %s: %s: %s", key, type(error).__name__, error)
         # A busy machine or a storage that is away is not the picture's fault.
-        tries = F("tries") - 1 if isinstance(error, (Busy, StorageAway)) else F("tries")
+        tries = F("tries") - 1 if isinstance(error, (Busy, StorageUnavailable)) else F("tries")
         Extraction.objects.filter(pk=key).update(error=f"{type(error).__name__}: {error}", tries=tries)
 
 
@@ -77,7 +77,7 @@ def _decoded(todo: Sequence[Image], failed: Failures) -> Iterator[list[Decoded]]
     for number, image in enumerate(todo):
         try:
             group.append(Decoded(image.pk, _picture(image)))
-        except StorageAway as error:  # the others would only wait as long
+        except StorageUnavailable as error:  # the others would only wait as long
             failed |= {later.pk: error for later in todo[number:]}
             break
         except Exception as error:  # one bad picture must not stop the others of its batch
@@ -90,8 +90,8 @@ def _decoded(todo: Sequence[Image], failed: Failures) -> Iterator[list[Decoded]]
 
 
 def _picture(image: Image) -> Picture:
-    """The picture, decoded once for all that needs its pixels. Raises StorageAway, or what is wrong with it."""
-    with speaking_to_storage():
+    """The picture, decoded once for all that needs its pixels. Raises StorageUnavailable, or what is wrong with it."""
+    with storage_errors():
         data = read_original(image)
     decoded = decode(data)
     if not image.thumbnailed:

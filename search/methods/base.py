@@ -36,7 +36,7 @@ class Verified:
 class Method(ABC):
     """One way of seeing: how a picture becomes a stored feature, and what is asked of the index.
 
-    Pixels are upright sRGB, uint8, shape ``(height, width, 3)``, as gallery/decoding.py gives them.
+    Pixels are upright sRGB, uint8, shape ``(height, width, 3)``, as gallery/decoding/ gives them.
     ``stored`` is the dtype of the numbers that a stored feature has, for who reads it elsewhere.
     ``version`` changes whenever ``extract`` may give other bytes; features of two versions never mix. Where a model
     is needed and there is none, ``version``, ``dimension`` and all that computes raise SpaceUnavailable.

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import Storage, storages
 
-from search.collection import StorageAway, speaking_to_storage
+from search.collection import StorageUnavailable, storage_errors
 from search.exceptions import SpaceUnavailable
 from search.snapshots.files import META, PIECE, check_folder
 
@@ -124,7 +124,7 @@ def _fetching() -> Iterator[None]:
 def _storage() -> Iterator[None]:
     """Raises SpaceUnavailable where a storage is away: damage, instead, would end the snapshot for all machines."""
     try:
-        with speaking_to_storage():
+        with storage_errors():
             yield
-    except StorageAway as error:
+    except StorageUnavailable as error:
         raise SpaceUnavailable("storage_away", detail=error) from error

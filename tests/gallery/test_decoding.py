@@ -1,4 +1,4 @@
-"""What comes out of gallery/decoding.py for every kind of picture, drawn by code."""
+"""What comes out of gallery/decoding/ for every kind of picture, drawn by code."""
 
 import io
 import subprocess

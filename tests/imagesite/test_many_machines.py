@@ -11,7 +11,7 @@ from django.db import OperationalError
 from django.test import Client
 from kombu.exceptions import OperationalError as NoBroker
 
-from gallery.exceptions import StorageAway
+from gallery.exceptions import StorageUnavailable
 from gallery.models import Image
 from gallery.s3 import BriefS3Storage
 from gallery.services import add_image
@@ -175,7 +175,7 @@ def test_an_upload_that_cannot_be_kept_is_refused_and_leaves_nothing(away) -> No
     error = error_of(client.post("/api/images/", {"file": picture()}), 503)
     assert error["code"] == "unavailable"
     assert not Image.objects.exists()
-    with pytest.raises(StorageAway):
+    with pytest.raises(StorageUnavailable):
         add_image(data=encode(scene(1), "PNG"))
 
 
