@@ -22,7 +22,7 @@ from search.features.versions import state_of_row, states_of
 from search.indexes import INDEXES
 from search.jobs import reindexing, status
 from search.jobs.admin import BackgroundJobAdmin, ReadOnlyAdmin
-from search.methods import METHODS
+from search.methods import METHODS, label_of
 from search.models import Extraction, Job, Snapshot, Space
 from search.snapshots.loading import index_name
 from search.snapshots.rollback import rollback
@@ -94,7 +94,7 @@ class SpaceAdmin(ReadOnlyAdmin):
 
     @admin.display(description="method")
     def label(self, space: Space) -> str:
-        return METHODS[space.name][0]
+        return label_of(space.name)
 
     def index(self, space: Space) -> str:
         return INDEXES[index_name(space.name)][0]

@@ -3,8 +3,7 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from search.indexes.milvus import server
-from search.methods import encoded, local
-from search.methods.encoded import Models
+from search.methods.configuration import Configuration, configure
 
 
 class SearchConfig(AppConfig):
@@ -13,8 +12,7 @@ class SearchConfig(AppConfig):
     def ready(self) -> None:
         from search import checks, receivers  # noqa: F401  (connects them)
 
-        encoded.configure(_models)
-        local.configure(lambda: settings.LOCAL_FEATURES)
+        configure(_configuration)
         server.configure(_milvus)
 
 
@@ -22,6 +20,5 @@ def _milvus() -> tuple[str, str]:
     return settings.MILVUS_URI, settings.MILVUS_PREFIX or f"site_{salted_hmac('milvus', '').hexdigest()[:12]}"
 
 
-def _models() -> Models:
-    chosen = {"neural": settings.NEURAL_ENCODER, "semantic": settings.SEMANTIC_ENCODER}
-    return Models(settings.MODELS_ROOT, chosen, settings.ENCODER_THREADS)
+def _configuration() -> Configuration:
+    return Configuration(settings.MODELS_ROOT, settings.ENCODER_THREADS, lambda name: getattr(settings, name, ""))

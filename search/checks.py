@@ -12,7 +12,7 @@ from django.core.checks import CheckMessage, Error, register
 from search.encoders import ENCODERS
 from search.encoders.folder import folder_name, folders
 from search.indexes import INDEXES, index_class
-from search.methods import METHODS, get_method
+from search.methods import METHODS, get_method, method_class
 from search.snapshots.shared import shared_kinds
 
 
@@ -52,11 +52,11 @@ def check_index_backend(**_: Any) -> list[CheckMessage]:
 
 @register
 def check_encoders(**_: Any) -> list[CheckMessage]:
-    """Encoders that are configured are there or can be fetched, and read words where words are asked."""
+    """Encoders that are configured are there or can be fetched."""
     found: list[CheckMessage] = []
     here = set(folders(settings.MODELS_ROOT))
-    for setting in ("NEURAL_ENCODER", "SEMANTIC_ENCODER"):
-        name = getattr(settings, setting)
+    for setting in [method.setting for method in map(method_class, METHODS) if method.needs_encoder]:
+        name = getattr(settings, setting, "")
         known = name in ENCODERS or f"{name.partition(':')[0]}:" in ENCODERS or folder_name(name) in here
         if name and not known:
             hint = f"Write one of: {', '.join(ENCODERS)}; or fetch it first: manage.py fetch_models --help."

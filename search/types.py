@@ -39,6 +39,18 @@ class Message(str):
 
 
 @dataclass(frozen=True, slots=True)
+class Confidence:
+    """How far fusion may believe a method.
+
+    ``weight``: the exponent of its doubt, so that less than 1 lets it say less. ``least_doubt``: what it leaves open
+    even when it is sure.
+    """
+
+    weight: float = 1.0
+    least_doubt: float = 0.03
+
+
+@dataclass(frozen=True, slots=True)
 class Matches:
     """Answer of an index: int64 keys and float64 distances, nearest first, ties by key."""
 

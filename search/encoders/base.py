@@ -18,17 +18,17 @@ from search.types import Pixels
 Vectors = NDArray[np.float32]
 
 
-BATCH = 32  # texts read at once
+BATCH = 32  # texts that are encoded at once
 
 
 class Picture(Protocol):
-    """Upright sRGB pixels, and what networks have already made of them."""
+    """Upright sRGB pixels, and the activations of networks that have run on them."""
 
     @property
     def pixels(self) -> Pixels: ...
 
     @property
-    def seen(self) -> dict[str, NDArray[np.float32]]: ...
+    def activations(self) -> dict[str, NDArray[np.float32]]: ...
 
 
 class Encoder(ABC):
@@ -58,11 +58,11 @@ class Encoder(ABC):
         return int(self.meta["dimension"])
 
     @abstractmethod
-    def see(self, pictures: Sequence[Picture]) -> Vectors:
+    def encode_image(self, pictures: Sequence[Picture]) -> Vectors:
         """Unit rows ``(n, dimension)`` of pictures."""
 
     @abstractmethod
-    def read(self, texts: Sequence[str]) -> Vectors:
+    def encode_text(self, texts: Sequence[str]) -> Vectors:
         """Unit rows ``(n, dimension)`` of texts; only for kinds with ``words``."""
 
     def similarity(self, distance: float, words: bool = False) -> float:
@@ -83,25 +83,25 @@ class Encoder(ABC):
             return {name: stored[name] for name in stored.files}
 
 
-class Sight:
-    """A network over pictures: runs once per picture, however many encoders look through it."""
+class ImageTower:
+    """A network over pictures: runs once per picture, however many encoders share it."""
 
     def __init__(self, network: Network, preprocessing: Preprocessing) -> None:
         self.network = network
         self.preprocessing = preprocessing
         self.key = f"{network.sha[:16]}:{preprocessing.key}"
 
-    def features(self, pictures: Sequence[Picture]) -> Vectors:
-        """The network's output ``(n, m)``, kept in ``Picture.seen``; few pictures at a time."""
-        unseen = [picture for picture in pictures if self.key not in picture.seen]
-        for start in range(0, len(unseen), self.network.batch):
-            batch = unseen[start : start + self.network.batch]
+    def activations(self, pictures: Sequence[Picture]) -> Vectors:
+        """The network's output ``(n, m)``, cached in ``Picture.activations``; few pictures at a time."""
+        missing = [picture for picture in pictures if self.key not in picture.activations]
+        for start in range(0, len(missing), self.network.batch):
+            batch = missing[start : start + self.network.batch]
             outputs = self.network.run({"pixels": self.preprocessing.batch([each.pixels for each in batch])})
             for picture, output in zip(batch, outputs, strict=True):
-                picture.seen[self.key] = output
+                picture.activations[self.key] = output
         if not pictures:
             return np.empty((0, 0), np.float32)
-        return np.stack([picture.seen[self.key] for picture in pictures])
+        return np.stack([picture.activations[self.key] for picture in pictures])
 
 
 def unit(rows: NDArray[Any]) -> Vectors:

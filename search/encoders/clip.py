@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from search.encoders.base import BATCH, Encoder, Picture, Sight, Vectors, unit
+from search.encoders.base import BATCH, Encoder, Picture, ImageTower, Vectors, unit
 from search.encoders.clip_tokenizer import tokenizer_of
 from search.encoders.folder import Folder
 from search.encoders.preprocessing import Preprocessing
@@ -23,16 +23,16 @@ class Clip(Encoder):
 
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         super().__init__(folder, threads)
-        self.sight = Sight(self.network(IMAGE), Preprocessing.of_meta(self.meta["preprocessing"]))
+        self.image_tower = ImageTower(self.network(IMAGE), Preprocessing.of_meta(self.meta["preprocessing"]))
         self.text = self.network(TEXT)
         self.tokenizer = tokenizer_of(folder.path, self.meta["tokenizer"])
 
-    def see(self, pictures: Sequence[Picture]) -> Vectors:
+    def encode_image(self, pictures: Sequence[Picture]) -> Vectors:
         if not pictures:
             return np.empty((0, self.dimension), np.float32)
-        return unit(self.sight.features(pictures))
+        return unit(self.image_tower.activations(pictures))
 
-    def read(self, texts: Sequence[str]) -> Vectors:
+    def encode_text(self, texts: Sequence[str]) -> Vectors:
         if not texts:
             return np.empty((0, self.dimension), np.float32)
         tokens = self.tokenizer(texts)

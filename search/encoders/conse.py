@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from search.encoders.base import Encoder, Picture, Sight, Vectors, unit
+from search.encoders.base import Encoder, Picture, ImageTower, Vectors, unit
 from search.encoders.folder import Folder
 from search.encoders.minilm import TOKENIZER, Sentences
 from search.encoders.preprocessing import Preprocessing
@@ -35,22 +35,22 @@ class Conse(Encoder):
 
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         super().__init__(folder, threads)
-        self.sight = Sight(self.network(IMAGE_NETWORK), Preprocessing.of_meta(self.meta["preprocessing"]))
+        self.image_tower = ImageTower(self.network(IMAGE_NETWORK), Preprocessing.of_meta(self.meta["preprocessing"]))
         self.sentences = Sentences(self.network(TEXT_NETWORK), folder.path / TOKENIZER)
         classifier, classes = self.arrays(CLASSIFIER), self.arrays(CLASSES)
         self.weight, self.bias = classifier["weight"], classifier["bias"]
         self.classes, self.linear, self.mean = classes["vectors"], classes["linear"], classes["mean"]
         self.temperature, self.share = float(self.meta["temperature"]), float(self.meta["share"])
 
-    def see(self, pictures: Sequence[Picture]) -> Vectors:
+    def encode_image(self, pictures: Sequence[Picture]) -> Vectors:
         if not pictures:
             return np.empty((0, self.dimension), np.float32)
-        features = self.sight.features(pictures)
+        features = self.image_tower.activations(pictures)
         logits = features @ self.weight.T + self.bias
         likely = unit(softmax(logits / self.temperature) @ self.classes)
         return unit(likely + self.share * unit(features @ self.linear))
 
-    def read(self, texts: Sequence[str]) -> Vectors:
+    def encode_text(self, texts: Sequence[str]) -> Vectors:
         return unit(self.sentences.vectors(texts) - self.mean)
 
 

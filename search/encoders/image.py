@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from search.encoders.base import Encoder, Picture, Sight, Vectors, unit
+from search.encoders.base import Encoder, Picture, ImageTower, Vectors, unit
 from search.encoders.exceptions import EncoderMissing
 from search.encoders.folder import Folder
 from search.encoders.preprocessing import Preprocessing
@@ -27,18 +27,18 @@ class ImageEncoder(Encoder):
 
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         super().__init__(folder, threads)
-        self.sight = Sight(self.network(NETWORK), Preprocessing.of_meta(self.meta["preprocessing"]))
+        self.image_tower = ImageTower(self.network(NETWORK), Preprocessing.of_meta(self.meta["preprocessing"]))
         projected = PROJECTION in {**self.meta["files"], **self.meta["computed"]}
         self.matrix = self.arrays(PROJECTION)["matrix"] if projected else None
         self.power = float(self.meta.get("power", 1))
 
-    def see(self, pictures: Sequence[Picture]) -> Vectors:
+    def encode_image(self, pictures: Sequence[Picture]) -> Vectors:
         if not pictures:
             return np.empty((0, self.dimension), np.float32)
-        features = self.sight.features(pictures)
+        features = self.image_tower.activations(pictures)
         if self.power != 1:
             features = np.power(np.maximum(features, 0), np.float32(self.power))
         return unit(features if self.matrix is None else features @ self.matrix)
 
-    def read(self, texts: Sequence[str]) -> Vectors:
+    def encode_text(self, texts: Sequence[str]) -> Vectors:
         raise EncoderMissing("encoder_without_words", name=self.name)

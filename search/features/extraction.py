@@ -43,11 +43,14 @@ class Decoded:
     picture: Picture
 
 
-def extract(ids: Sequence[int], spaces: Sequence[str] = tuple(METHODS)) -> None:
-    """Compute and store what these images lack. Safe to run twice, at once, and for images that are gone."""
+def extract(ids: Sequence[int], spaces: Sequence[str] | None = None) -> None:
+    """Compute and store what these images lack, in all spaces unless some are named.
+
+    Safe to run twice, at once, and for images that are gone.
+    """
     lacks = {
         target: set(images_lacking([target]).filter(pk__in=ids).values_list("pk", flat=True))
-        for target in target_versions(states_of(spaces))
+        for target in target_versions(states_of(METHODS if spaces is None else spaces))
     }
     todo = list(images().filter(Q(pk__in=set().union(*lacks.values())) | Q(pk__in=ids, thumbnailed=False)))
     count_try([image.pk for image in todo])

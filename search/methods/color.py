@@ -10,14 +10,16 @@ benchmarks/results/quality.md: recall@1 of a quarter crop 92% (all 4,096 bins by
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from search.methods.base import Method
+from search.methods.base import Comparison, Method
 from search.types import Features, Pixels
+from search.types import gettext_noop as _
 
 BINS = 16**3
 DIMENSION = 256
@@ -26,6 +28,10 @@ UNRELATED = 1.14
 
 # A sum has a standard deviation of 1 / 16 over random signs, so that a byte spans four of them.
 STEPS = 512
+
+# What is shown to people is coarser than what is compared: 216 colours, of which the commonest are drawn.
+LEVELS = 6  # of each channel
+BARS = 24
 
 
 def _signs() -> NDArray[np.float32]:
@@ -41,12 +47,18 @@ SIGNS = _signs()
 class ColorHistogram(Method):
     """256 int8 are stored, in steps of 1/512; the metric is the Euclidean distance, 0 to about 1.4."""
 
+    label = _("Colours")
+    summary = _("Finds the same palette, crops and turned copies.")
+    limits = _("Blind to shapes, and to recoloured copies.")
+
     name = "rgb-histogram-4096-projected-256"
     version = "1"
     metric = "euclidean"
     stored = "|i1"
     dimension = DIMENSION
     index = "hnsw"
+    map_priority = 1
+    drawing = "colours"
 
     def extract(self, pixels: Pixels) -> bytes:
         counts = histogram(pixels)
@@ -72,6 +84,20 @@ class ColorHistogram(Method):
         """Falls in a straight line to 0 at 1.14, which half of all unrelated pairs exceed."""
         return max(0.0, 1.0 - distance / UNRELATED)
 
+    def evidence(self, comparison: Comparison) -> Mapping[str, Any]:
+        """The commonest colours of both: ``[{"color": "#rrggbb", "query": share, "image": share}]``, dark ones first."""
+        pixels = comparison.query_pixels()
+        if pixels is None:
+            return {}
+        query, image = _shares(pixels), _shares(comparison.image_pixels())
+        common = np.argsort(-np.maximum(query, image))[:BARS]
+        order = sorted((int(bin) for bin in common if query[bin] + image[bin] > 0), key=_brightness)
+        bars = [
+            {"color": _color(bin), "query": round(float(query[bin]), 4), "image": round(float(image[bin]), 4)}
+            for bin in order
+        ]
+        return {"bars": bars, "shared": round(float(np.minimum(query, image).sum()), 4)}
+
 
 def histogram(pixels: Pixels) -> NDArray[np.int64]:
     """Pixels in each of the 4,096 bins; bin = 256 * (red // 16) + 16 * (green // 16) + blue // 16."""
@@ -86,3 +112,24 @@ def _count(samples: NDArray[np.uint8]) -> NDArray[np.int64]:
         red, green, blue = samples[i] >> 4, samples[i + 1] >> 4, samples[i + 2] >> 4
         counts[red << 8 | green << 4 | blue] += 1
     return counts
+
+
+def _shares(pixels: Pixels) -> NDArray[np.float64]:
+    """The share of the pixels that each of the 216 colours has."""
+    red, green, blue = (pixels.reshape(-1, 3).astype(int) * LEVELS // 256).T
+    counts = np.bincount((red * LEVELS + green) * LEVELS + blue, minlength=LEVELS**3)
+    shares: NDArray[np.float64] = counts / counts.sum()
+    return shares
+
+
+def _levels(bin: int) -> tuple[int, int, int]:
+    return bin // LEVELS**2, bin // LEVELS % LEVELS, bin % LEVELS
+
+
+def _color(bin: int) -> str:
+    return "#" + "".join(f"{(2 * level + 1) * 255 // (2 * LEVELS):02x}" for level in _levels(bin))
+
+
+def _brightness(bin: int) -> float:
+    red, green, blue = _levels(bin)
+    return 0.299 * red + 0.587 * green + 0.114 * blue

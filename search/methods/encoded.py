@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,28 +15,11 @@ from numpy.typing import NDArray
 from search.encoders import EncoderDamaged, EncoderMissing, load
 from search.encoders.base import Encoder
 from search.methods.base import Method, Picture
+from search.methods.configuration import configuration
 from search.types import Features, Pixels
 
-# What lies between a network's layers fits into the processor's cache: 5.5 ms a picture alone or by four, 7.4 by 32.
+# With so few, the activations between layers fit into the processor's cache: 5.5 ms a picture, alone or by four; 7.4 by 32.
 AT_ONCE = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Models:
-    """Where encoders are, which one each method was told to take, and the threads of one call (0: every core)."""
-
-    root: Path = Path("var") / "models"
-    chosen: Mapping[str, str] = field(default_factory=dict)
-    threads: int = 1
-
-
-_models: Callable[[], Models] = Models
-
-
-def configure(models: Callable[[], Models]) -> None:
-    """Let the program's settings decide; they are asked for each time."""
-    global _models
-    _models = models
 
 
 class Encoded(Method):
@@ -50,24 +32,24 @@ class Encoded(Method):
     metric = "euclidean"
     stored = "<f2"
     index = "hnsw"
-    space: ClassVar[str]
+    needs_encoder = True
 
     def __init__(self, key: str = "") -> None:
         self._key = key
 
     @abstractmethod
-    def choose(self, models: Models) -> str:
-        """The name of the encoder to take."""
+    def default_encoder(self, root: Path) -> str:
+        """The name of the encoder to take of those below ``root`` where the setting chooses none."""
 
     @property
-    def chosen(self) -> str:
-        """The name of the encoder that is configured, be it there or not."""
-        return self.choose(_models())
+    def encoder_name(self) -> str:
+        configured = configuration()
+        return configured.choice(self.setting) or self.default_encoder(configured.models_root)
 
     @cached_property
     def encoder(self) -> Encoder:
-        models = _models()
-        return load(models.root, self._key or self.choose(models), models.threads)
+        configured = configuration()
+        return load(configured.models_root, self._key or self.encoder_name, configured.encoder_threads)
 
     @cached_property
     def version(self) -> str:
@@ -93,10 +75,10 @@ class Encoded(Method):
 
     def extract_many(self, pictures: Sequence[Picture]) -> list[bytes]:
         parts = (pictures[start : start + AT_ONCE] for start in range(0, len(pictures), AT_ONCE))
-        return [row.tobytes() for part in parts for row in self._seen(part).astype(np.float16)]
+        return [row.tobytes() for part in parts for row in self._vectors(part).astype(np.float16)]
 
-    def _seen(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
-        vectors = self.encoder.see(pictures)
+    def _vectors(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
+        vectors = self.encoder.encode_image(pictures)
         if vectors.shape != (len(pictures), self.dimension) or not np.isfinite(vectors).all():
             raise ValueError(f"The model “{self.encoder.name}” gave {vectors.shape}, or numbers that are not finite.")
         return vectors
@@ -105,8 +87,8 @@ class Encoded(Method):
         return len(stored) == 2 * self.dimension and bool(np.isfinite(np.frombuffer(stored, np.float16)).all())
 
     def rows(self, stored: Sequence[bytes]) -> Features:
-        if any(len(one) != 2 * self.dimension for one in stored):
-            raise ValueError(f"A stored feature has not the {self.dimension} numbers of {self.version}.")
+        if any(len(data) != 2 * self.dimension for data in stored):
+            raise ValueError(f"A stored feature does not have the {self.dimension} numbers of {self.version}.")
         halves: NDArray[np.float16] = np.frombuffer(b"".join(stored), np.float16).reshape(-1, self.dimension)
         return halves.astype(np.float32)
 
@@ -114,11 +96,11 @@ class Encoded(Method):
         """The row itself."""
         return self.rows([stored])
 
-    def read(self, text: str) -> Features:
-        return self.encoder.read([text]) if self.words else super().read(text)
+    def encode_text(self, text: str) -> Features:
+        return self.encoder.encode_text([text]) if self.knows_words else super().encode_text(text)
 
     def score(self, distance: float) -> float:
         return self.encoder.similarity(distance, words=False)
 
     def word_score(self, distance: float) -> float:
-        return self.encoder.similarity(distance, words=True)
+        return self.encoder.similarity(distance, words=self.knows_words)

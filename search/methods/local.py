@@ -2,43 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
 
 from search.exceptions import SpaceUnavailable
 from search.keypoints import codec, extraction, verification
-from search.methods.base import Method, Verified
-from search.types import Features, Pixels
+from search.keypoints.localization import matched_keypoints, placement
+from search.methods.base import Comparison, Method, Verified
+from search.methods.configuration import configuration
+from search.types import Confidence, Features, Pixels
+from search.types import gettext_noop as _
 
 DEFAULT = "sift"
 
 
-def _default() -> str:
-    return DEFAULT
-
-
-_chosen: Callable[[], str] = _default
-
-
-def configure(chosen: Callable[[], str]) -> None:
-    """Let the program's settings decide between the names of KINDS; they are asked for each time."""
-    global _chosen
-    _chosen = chosen
-
-
 class LocalFeatures(Method):
-    """A record of at most 400 RootSIFT keypoints is stored (70 bytes each); the index finds candidates by votes.
+    """At most 400 RootSIFT keypoints are stored (70 bytes each); the index finds candidates by votes.
 
-    Distances are 0 to 1. Of the best candidates the keypoints are matched and checked against a geometry: the
-    distance is then the chance that their agreement means nothing. Votes alone stay above 0.9.
+    Distances are 0 to 1. The keypoints of the best candidates are matched and verified by a geometry: the distance is
+    then the chance that they match by accident. Votes alone stay above 0.9.
     """
+
+    label = _("Parts")
+    summary = _("Finds crops, collages, screenshots, turned and scaled parts, and shows where.")
+    limits = _("Blind to blurred and flat pictures.")
 
     name = "rootsift"
     version = "rootsift:1"
     metric = "votes"
     dimension = codec.ROW
     index = "inverted"
-    verified = 30
+    reranked = 30
+    # Hardly two pictures have the same keypoints at the same positions: all others together do not outweigh this.
+    confidence = Confidence(least_doubt=1e-5)
+    finds_parts = True
+    setting = "LOCAL_FEATURES"
+    drawing = "matches"
     kind: ClassVar[int] = codec.SIFT
 
     def extract(self, pixels: Pixels) -> bytes:
@@ -60,10 +61,33 @@ class LocalFeatures(Method):
         return max(0.0, 1.0 - distance)
 
     def verify(self, query: bytes, stored: Sequence[bytes], forms: Sequence[int] | None = None) -> list[Verified]:
-        return [Verified(one.distance, one.transform) for one in verification.verify(query, stored, forms)]
+        verified = verification.verify(query, stored, forms)
+        return [Verified(each.distance, each.transform) for each in verified]
+
+    def evidence(self, comparison: Comparison) -> Mapping[str, Any]:
+        """Where the query lies in the stored picture, and which keypoints match; nothing if they may do so by chance.
+
+        ``outline`` has the query's corners in shares of the stored picture, clockwise from the query's upper left;
+        ``pairs`` x and y in the query and x and y in the stored picture, in shares.
+        """
+        if comparison.query is None:
+            return {}
+        matched = matched_keypoints(comparison.query, comparison.image)
+        if matched.transform is None:
+            return {}
+        lies = placement(matched.transform, comparison.query_size, comparison.image_size)
+        return {
+            "outline": [[round(x, 4), round(y, 4)] for x, y in lies.outline],
+            "mirrored": lies.mirrored,
+            "scale": round(lies.scale, 3),
+            "turn": round(lies.turn, 1),
+            "inside": round(lies.inside, 3),
+            "covered": round(lies.covered, 3),
+            "pairs": np.round(matched.pairs[matched.inliers], 4).tolist(),
+        }
 
     def now(self) -> LocalFeatures:
-        return KINDS[_chosen()]()
+        return KINDS[configuration().choice(self.setting) or DEFAULT]()
 
     def at(self, version: str) -> Method | None:
         return next((kind() for kind in KINDS.values() if kind.version == version), None)

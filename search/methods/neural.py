@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from search.methods.encoded import Encoded, Models
+from pathlib import Path
 
-DEFAULT = "efficientnet-lite0"
+from search.methods.encoded import Encoded
+from search.types import Confidence
+from search.types import gettext_noop as _
 
 
 class NeuralFeatures(Encoded):
     """Unit vectors of an image encoder: EfficientNet-Lite0 reduced to 256 numbers, or whatever is configured."""
 
-    name = "image-network"
-    space = "neural"
+    label = _("Kind of thing")
+    summary = _("Finds other pictures of the same kind of thing.")
+    limits = _("Blind to which one it is.")
 
-    def choose(self, models: Models) -> str:
-        return models.chosen.get(self.space) or DEFAULT
+    name = "image-network"
+    # A kind of thing says less of which picture it is. Over 36 edits of 40 pictures, with weight 1 for all methods 0.90
+    # of the crops to 12% come first; with these weights, 0.95.
+    confidence = Confidence(weight=0.7)
+    map_priority = 2
+    setting = "NEURAL_ENCODER"
+
+    def default_encoder(self, root: Path) -> str:
+        return "efficientnet-lite0"

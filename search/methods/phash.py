@@ -8,9 +8,10 @@ Four fifths of imagehash's time goes into greys and resizing, which are done her
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache, reduce
 from operator import add
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -19,8 +20,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from search.kernels.dihedral import Dihedral
-from search.methods.base import Method
-from search.types import Features, Pixels
+from search.methods.base import Comparison, Method
+from search.types import Confidence, Features, Pixels
+from search.types import gettext_noop as _
 
 Floats = NDArray[np.float64]
 Span = tuple[slice, slice, Floats]
@@ -56,11 +58,19 @@ class PerceptualHash(Method):
     FORMS are known from the stored ones.
     """
 
+    label = _("Perceptual hash")
+    summary = _("Finds copies: resized, recompressed, brightened, mirrored, turned.")
+    limits = _("Blind to crops, and to other pictures of the same thing.")
+
     name = "dct-phash-256"
     version = "1"
     metric = "hamming"
     dimension = WORDS
     index = "vptree"
+    # Two pictures may have the same colours, but hardly the same hash.
+    confidence = Confidence(least_doubt=1e-4)
+    finds_copies = True
+    drawing = "bits"
 
     def extract(self, pixels: Pixels) -> bytes:
         low = low_frequencies(small_grey(pixels))
@@ -82,6 +92,31 @@ class PerceptualHash(Method):
     def score(self, distance: float) -> float:
         """Falls linearly to 0 at 96 bits; 1 of 1,000 unrelated pairs is nearer, over eight forms."""
         return max(0.0, 1.0 - distance / UNRELATED)
+
+    def evidence(self, comparison: Comparison) -> Mapping[str, Any]:
+        """The bits of the query's nearest form and of the stored picture; ``form`` is the code of that transform.
+
+        Bits are rows of ``0`` and ``1``, lowest frequencies first; ``differing`` is the number of those that differ.
+        """
+        theirs = _square(self.rows([comparison.image])[0])
+        squares = [_square(row) for row in comparison.rows]
+        differing = [int(np.count_nonzero(square != theirs)) for square in squares]
+        best = int(np.argmin(differing))
+        return {
+            "form": FORMS[best],
+            "differing": differing[best],
+            "query": _lines(squares[best]),
+            "image": _lines(theirs),
+        }
+
+
+def _square(row: Features) -> NDArray[np.uint8]:
+    """The bits of an index row, ``(16, 16)``."""
+    return np.unpackbits(np.ascontiguousarray(row).view(np.uint8)).reshape(LOW, LOW)
+
+
+def _lines(square: NDArray[np.uint8]) -> list[str]:
+    return ["".join(map(str, line)) for line in square.tolist()]
 
 
 def _words(packed: bytes) -> NDArray[np.uint64]:

@@ -8,26 +8,32 @@ from functools import lru_cache
 from pathlib import Path
 
 from search.encoders.folder import META, folders
-from search.methods.encoded import Encoded, Models
+from search.methods.encoded import Encoded
+from search.types import Confidence
+from search.types import gettext_noop as _
 
 BUNDLED = "conse"
 
 
 class JointSpace(Encoded):
-    """Unit vectors of an encoder that also reads: a CLIP model if one is there, else the bundled ConSE."""
+    """Unit vectors of an encoder that also encodes text: a CLIP model if one is there, else the bundled ConSE."""
+
+    label = _("Meaning")
+    summary = _("Finds pictures that mean the same, and pictures by words.")
+    limits = _("Blind to fine detail.")
 
     name = "image-text"
-    space = "semantic"
-    words = True
+    knows_words = True
+    answers_words = True
+    # By default its images go through the same network as those of the neural space: what both say counts once.
+    confidence = Confidence(weight=0.3)
+    map_priority = 3
+    setting = "SEMANTIC_ENCODER"
 
-    def choose(self, models: Models) -> str:
-        return models.chosen.get(self.space) or _best(models.root)
-
-
-def _best(root: Path) -> str:
-    with suppress(OSError):
-        return _best_of(root, root.stat().st_mtime_ns)
-    return BUNDLED
+    def default_encoder(self, root: Path) -> str:
+        with suppress(OSError):
+            return _best_of(root, root.stat().st_mtime_ns)
+        return BUNDLED
 
 
 @lru_cache(maxsize=8)

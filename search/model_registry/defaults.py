@@ -12,7 +12,6 @@ from django.utils import timezone
 from search.encoders import EncoderDamaged, EncoderMissing, load
 from search.jobs.queue import send
 from search.methods import METHODS, get_method
-from search.methods.encoded import Encoded
 from search.model_registry import install
 from search.model_registry.models import SILENT, Fetch
 
@@ -22,11 +21,11 @@ def missing() -> list[str]:
     names = []
     for space in METHODS:
         method = get_method(space)
-        if isinstance(method, Encoded):
+        if method.needs_encoder:
             try:
-                load(settings.MODELS_ROOT, method.chosen)
+                load(settings.MODELS_ROOT, method.encoder_name)
             except (EncoderMissing, EncoderDamaged):
-                names.append(method.chosen)
+                names.append(method.encoder_name)
     return names
 
 

@@ -14,8 +14,7 @@ from django.utils.translation import gettext as _
 from search.encoders.folder import META, Folder, folder_path
 from search.exceptions import SearchError
 from search.features.versions import SpaceState, state_of, states_of
-from search.methods import METHODS, get_method, label_of
-from search.retrieval.queries import WORDS
+from search.methods import METHODS, get_method, label_of, words_space
 
 RECOMMENDED = "open_clip:ViT-B-32/laion2b_s34b_b79k"
 COMMAND = "manage.py fetch_models"
@@ -72,7 +71,8 @@ def versions_of(state: SpaceState) -> str:
 
 def text_model() -> TextModel:
     """The model that answers text searches, and what would answer them better."""
-    key = versions_of(state_of(WORDS)).partition(" ")[0].partition(":")[2] if WORDS in METHODS else ""
+    space = words_space()
+    key = versions_of(state_of(space)).partition(" ")[0].partition(":")[2] if space else ""
     folder = _folder(folder_path(root(), key)) if key else None
     if folder is None:
         return TextModel(

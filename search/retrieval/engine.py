@@ -15,7 +15,7 @@ from search.methods.base import Verified
 from search.retrieval.fusion import Ranking, alone, fuse
 from search.retrieval.guard import skipping
 from search.retrieval.query import Query, SpaceQuery
-from search.types import Evidence, Keys, Result
+from search.types import Confidence, Evidence, Keys, Result
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +37,14 @@ def search(query: Query, *, method: str = ALL, limit: int = 20, allowed: Keys | 
     spaces, depth = spaces_of(method), max(limit, DEPTH if method == ALL else 0)
     skipped = {space: query.missing[space] for space in spaces if space in query.missing}
     rankings: dict[str, Ranking] = {}
+    confidences: dict[str, Confidence] = {}
     for space in spaces:
         if asked := query.spaces.get(space):
             with skipping(space, skipped), SECONDS.labels(space).time():
                 rankings[space] = _ranking(space, asked, query, depth, allowed)
+                confidences[space] = asked.view.method.confidence
                 skipped |= {space: asked.view.problem} if asked.view.problem else {}
-    hits = fuse(rankings) if method == ALL else alone(rankings.get(method, {}), method)
+    hits = fuse(rankings, confidences) if method == ALL else alone(rankings.get(method, {}), method)
     return Result(method, round(1000 * (perf_counter() - started), 3), tuple(hits[:limit]), skipped)
 
 
@@ -74,7 +76,7 @@ def _candidates(asked: SpaceQuery, exclude: frozenset[int], depth: int, allowed:
 def _reranked(space: str, asked: SpaceQuery, candidates: Candidates) -> dict[int, Verified]:
     """The first candidates, compared by their stored features, if the method does that."""
     method = asked.view.method
-    keys = list(candidates)[: method.verified]
+    keys = list(candidates)[: method.reranked]
     if not keys or asked.feature is None:
         return {}
     stored = stored_of(keys, space, method.version)

@@ -11,7 +11,7 @@ from search.collection import Image, pixels_of
 from search.exceptions import BadQuery, SpaceUnavailable, message_of
 from search.features.store import features_of
 from search.features.versions import states_of
-from search.methods import ALL, METHODS, get_method, label_of, spaces_of
+from search.methods import ALL, label_of, method_class, spaces_of, words_space
 from search.methods.base import Method, Picture
 from search.retrieval.engine import search
 from search.retrieval.guard import skipping
@@ -22,13 +22,11 @@ from search.types import Message, Pixels, Result
 
 log = logging.getLogger(__name__)
 
-WORDS = "semantic"  # the space that is asked in words, if no other is named
-
 
 def by_words(words: str, method: str, limit: int) -> Result:
     """The result of a search by words. Raises BadQuery or UnknownSpace."""
-    if WORDS not in METHODS:
-        return Result(method, 0.0, skipped={WORDS: message_of("no_text_model")})
+    if not words_space():
+        return Result(method, 0.0, skipped={method: message_of("no_text_model")})
     started = perf_counter()
     query = query_by_text(words, method)
     encoding = 1000 * (perf_counter() - started)
@@ -66,14 +64,14 @@ def query_by_features(features: Mapping[tuple[str, str], bytes], method: str = A
 
 def query_by_text(text: str, method: str = ALL) -> Query:
     """A query by words, for the spaces that know words. Raises BadQuery if the one that is named does not."""
-    names = [space for space in spaces_of(method) if get_method(space).words]
+    names = [space for space in spaces_of(method) if method_class(space).knows_words]
     if not names:
         raise BadQuery("method_without_words", method=Message(method, label_of(method)))
     spaces, missing = {}, dict[str, Message]()
     for state in states_of(names):
         with skipping(state.name, missing):
             view = view_of(state)
-            spaces[state.name] = SpaceQuery(view, view.method.read(text))
+            spaces[state.name] = SpaceQuery(view, view.method.encode_text(text))
     return Query(spaces, missing, words=True)
 
 

@@ -8,9 +8,8 @@ import numpy as np
 
 from search.exceptions import SpaceUnavailable
 from search.indexes import new_tail
-from search.methods import METHODS, get_method
+from search.methods import METHODS, get_method, method_class
 from search.methods.base import Method, Picture
-from search.methods.encoded import Encoded
 from search.snapshots.loading import new_index
 from search.snapshots.shared import is_shared
 
@@ -23,7 +22,7 @@ def warm_up(*, networks: bool = True) -> None:
     picture = Picture(np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8))
     for space in METHODS:
         with suppress(SpaceUnavailable):
-            if networks or not isinstance(get_method(space), Encoded):
+            if networks or not method_class(space).needs_encoder:
                 _run(space, get_method(space), picture)
 
 
@@ -32,6 +31,6 @@ def _run(space: str, method: Method, picture: Picture) -> None:
     made = new_index(space, method)
     index = new_tail(made) if is_shared(made) else made  # a server is warm already
     index.add(np.array([1], np.int64), method.rows([data]))
-    for query in [*method.queries(data), *(method.read("a dog") if method.words else ())]:
+    for query in [*method.queries(data), *(method.encode_text("a dog") if method.knows_words else ())]:
         index.search(query, 1)
     index.remove(np.array([1], np.int64))

@@ -18,11 +18,9 @@ from gallery.management.progress_bar import bar
 from search.encoders import DEFAULTS, ENCODERS, EncoderDamaged, EncoderMissing, EncoderNotMade, make
 from search.encoders.folder import META, Folder, folder_name, folder_path, folders, read_folder
 from search.exceptions import SearchError
-from search.methods import METHODS, get_method
+from search.methods import METHODS, get_method, label_of, method_class
 from search.types import Progress, Step
 
-# The setting that names an encoder, by whether it can encode text.
-SETTINGS = {True: "SEMANTIC_ENCODER", False: "NEURAL_ENCODER"}
 IMAGE_MODELS = ("timm:", "torchvision:", "resnet50")
 
 
@@ -96,7 +94,7 @@ class Command(BaseCommand):
         if spaces := _used_by(folder.key):
             self.stdout.write(f"  Used by “{'”, “'.join(spaces)}”: a running worker computes what is missing.")
         else:
-            setting = SETTINGS[bool(folder.meta["words"])]
+            setting = _setting_for(bool(folder.meta["words"]))
             self.stdout.write(f"  No space uses it. To use it, set {setting}={folder.name} and restart.")
 
     def show_all(self) -> None:
@@ -151,13 +149,19 @@ def _facts(folder: Folder) -> str:
     return f"{meta['dimension']:,} numbers, {size}, licence: {meta['licence']}, from {meta['origin']}"
 
 
+def _setting_for(words: bool) -> str:
+    """The setting that an encoder has to be named in: of the first method that needs one for words, or without."""
+    methods = [method for method in map(method_class, METHODS) if method.needs_encoder and method.knows_words == words]
+    return methods[0].setting if methods else ""
+
+
 def _used_by(key: str) -> list[str]:
     """Labels of the spaces that are configured to use this encoder."""
     labels = []
-    for space, (label, _) in METHODS.items():
+    for space in METHODS:
         try:
             version = get_method(space).version
         except SearchError:
             continue
-        labels += [label] if version.partition(":")[2] == key else []
+        labels += [label_of(space)] if version.partition(":")[2] == key else []
     return labels
