@@ -85,7 +85,7 @@ class Verifying(Space):
                 near = self.index.search(row, DEPTH)
                 forms[near.keys[near.distances < found[near.keys]]] = form
                 found[near.keys] = np.minimum(found[near.keys], near.distances)
-        best = np.argsort(found, kind="stable")[: self.method.verified]
+        best = np.argsort(found, kind="stable")[: self.method.reranked]
         seen = self.method.verify(query, [gallery[key] for key in best.tolist()], forms[best].tolist())
         found[best] = [one.distance for one in seen]
         return found
@@ -141,7 +141,7 @@ def spaces() -> list[Space]:
     found = []
     for space in METHODS:
         try:
-            found.append((Verifying if get_method(space).verified else Space)(space))
+            found.append((Verifying if get_method(space).reranked else Space)(space))
         except SpaceUnavailable as error:
             print(f"Without {space}: {error}")
     return found

@@ -98,7 +98,7 @@ class Ours:
             for key, distance in zip(found.keys.tolist(), found.distances.tolist(), strict=True):
                 if distance < nearest.get(key, 2.0):
                     nearest[key], forms[key] = distance, form
-        best = sorted(nearest, key=lambda key: (nearest[key], key))[: self.method.verified]
+        best = sorted(nearest, key=lambda key: (nearest[key], key))[: self.method.reranked]
         seen = self.method.verify(query, [self.stored(key) for key in best], [forms[key] for key in best])
         nearest |= {key: one.distance for key, one in zip(best, seen, strict=True)}
         return sorted(nearest, key=lambda key: (nearest[key], key))

@@ -38,14 +38,13 @@ def stored(space: str, count: int, dice: np.random.Generator, pictures: Sequence
     """Features with a little structure; where rows say too little of them, those of real pictures again and again."""
     from search.methods import get_method
     from search.methods.color import STEPS
-    from search.methods.encoded import Encoded
 
     method = get_method(space)
-    if isinstance(method, Encoded):
+    if method.needs_encoder:
         return (row.tobytes() for row in synthetic(space, count, dice).astype(np.float16))
-    if space == "phash":
+    if method.metric == "hamming":
         return (row.tobytes() + dice.bytes(96) for row in synthetic(space, count, dice))
-    if space == "color":
+    if method.is_vector_space:
         steps = np.clip(np.rint(synthetic(space, count, dice) * STEPS), -127, 127)
         return (row.tobytes() for row in steps.astype(np.int8))
     real = [method.extract(pixels) for pixels in pictures]
@@ -55,13 +54,13 @@ def stored(space: str, count: int, dice: np.random.Generator, pictures: Sequence
 def fill(count: int, parts: int, pictures: Sequence[Any]) -> None:
     """Rows of pictures without files, and their features in every space."""
     from gallery.models import Image
-    from search.methods import METHODS
+    from search.methods import METHODS, method_class
 
     about = {"width": 640, "height": 480, "format": "JPEG", "bytes": 1, "thumbnailed": True}
     Image.objects.bulk_create((Image(sha256=f"{i:064x}", **about) for i in range(count)), batch_size=ROWS_AT_ONCE)
     ids = list(Image.objects.order_by("pk").values_list("pk", flat=True))
     for space in METHODS:
-        some = ids[:parts] if space == "local" else ids
+        some = ids[:parts] if method_class(space).finds_parts else ids
         put(space, some, stored(space, len(some), np.random.default_rng(7), pictures))
 
 
@@ -103,7 +102,7 @@ def percentiles(name: str, taken: Sequence[tuple[float, float]]) -> Row:
 def bench_words() -> list[Row]:
     from django.test import Client
 
-    from search.methods import get_method
+    from search.methods import get_method, words_space
     from search.retrieval.engine import search
     from search.retrieval.queries import query_by_text
 
@@ -115,11 +114,11 @@ def bench_words() -> list[Row]:
         assert len(answer.json()["results"]) == 20, answer.json()["skipped"]
 
     def find(text: str) -> None:
-        search(query_by_text(text, "semantic"), method="semantic")
+        search(query_by_text(text, words_space()), method=words_space())
 
     return [
         percentiles("**request and answer**", times(request, asked)),
-        percentiles("reading the words", times(get_method("semantic").read, asked)),
+        percentiles("reading the words", times(get_method(words_space()).encode_text, asked)),
         percentiles("reading and searching", times(find, asked)),
     ]
 

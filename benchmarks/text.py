@@ -61,8 +61,8 @@ def halves(captions: Captions) -> tuple[Captions, Captions]:
 
 def recall(encoder: Encoder, captions: Captions) -> Recall:
     """Every caption asked of all pictures of the set."""
-    seen = np.concatenate([encoder.see([Picture(decode(file.read_bytes()).pixels)]) for file in captions])
-    return rank(encoder.read(list(captions.values())), seen)
+    seen = np.concatenate([encoder.encode_image([Picture(decode(file.read_bytes()).pixels)]) for file in captions])
+    return rank(encoder.encode_text(list(captions.values())), seen)
 
 
 def rank(texts: NDArray[np.float32], pictures: NDArray[np.float32]) -> Recall:
@@ -97,7 +97,7 @@ def readers(root: Path) -> list[Encoder]:
     for name in DEFAULTS:
         if name not in folders(root):
             make(name, root)
-    return [encoder for encoder in (load(root, name) for name in folders(root)) if encoder.words]
+    return [encoder for encoder in (load(root, name) for name in folders(root)) if encoder.knows_words]
 
 
 def main(arguments: Sequence[str]) -> None:

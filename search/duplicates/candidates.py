@@ -9,16 +9,15 @@ import numpy as np
 from search.collection import Image
 from search.duplicates.alignment import Matrix, inverse
 from search.duplicates.hashes import RADIUS, Joined, Near, nearest_of_each, telling
+from search.duplicates.spaces import COPIES, PARTS
 from search.features.store import current
 from search.features.versions import state_of
-from search.methods import METHODS, get_method
+from search.methods import get_method
 from search.retrieval import engine, queries
 from search.retrieval.live import view_of
 from search.retrieval.query import Query
 from search.types import Features, Keys, Pixels
 
-HASHES = "phash"
-PARTS = "local"  # finds crops, where this space is there
 PARTS_ASKED = 10
 NOTHING = 1e-6
 FEW = 200  # pictures: for more, all hashes are read and joined at once
@@ -29,8 +28,8 @@ Close = dict[tuple[int, int], int]  # (smaller id, larger id) -> differing bits
 
 def collection() -> Joined:
     """All hashes that searches can find."""
-    stored = list(current(state_of(HASHES)).values_list("image_id", "data"))
-    rows = get_method(HASHES).rows([bytes(data) for _, data in stored if data is not None])
+    stored = list(current(state_of(COPIES)).values_list("image_id", "data"))
+    rows = get_method(COPIES).rows([bytes(data) for _, data in stored if data is not None])
     return Joined(np.array([key for key, _ in stored], np.int64), rows)
 
 
@@ -39,7 +38,7 @@ def close(new: Mapping[int, bytes], joined: Joined | None) -> Close:
     if not new:
         return {}
     keys = np.array(list(new), np.int64)
-    forms = np.stack([get_method(HASHES).queries(data) for data in new.values()])
+    forms = np.stack([get_method(COPIES).queries(data) for data in new.values()])
     near = joined.near(keys, forms) if joined else _asked(keys, forms)
     pairs = zip(near.first.tolist(), near.second.tolist(), strict=True)
     return dict(zip(pairs, near.distances.tolist(), strict=True))
@@ -50,7 +49,7 @@ def blank(new: Mapping[int, bytes]) -> Iterator[tuple[int, int]]:
     keys = np.array(list(new), np.int64)
     if not len(keys):
         return
-    says = telling(get_method(HASHES).rows(list(new.values())))
+    says = telling(get_method(COPIES).rows(list(new.values())))
     for image in Image.objects.filter(pk__in=keys[~says].tolist()):
         same = Image.objects.filter(width=image.width, height=image.height, color=image.color, pk__lt=image.pk)
         yield from ((other, image.pk) for other in same.order_by("pk").values_list("pk", flat=True)[:BLANKS])
@@ -61,7 +60,7 @@ def parts_of(image_id: int) -> dict[tuple[int, int], Matrix]:
 
     With where the larger id's picture lies in the other.
     """
-    if PARTS not in METHODS:
+    if not PARTS:
         return {}
     found = _by_parts(queries.query_by_image(image_id, PARTS))
     return {
@@ -72,7 +71,7 @@ def parts_of(image_id: int) -> dict[tuple[int, int], Matrix]:
 
 def with_parts_of(pixels: Pixels) -> dict[int, Matrix]:
     """The same of a picture that is not stored: where it lies in those that are."""
-    return _by_parts(queries.query_by_pixels(pixels, PARTS)) if PARTS in METHODS else {}
+    return _by_parts(queries.query_by_pixels(pixels, PARTS)) if PARTS else {}
 
 
 def _by_parts(query: Query) -> dict[int, Matrix]:
@@ -86,7 +85,7 @@ def _by_parts(query: Query) -> dict[int, Matrix]:
 
 def like(stored: bytes) -> list[int]:
     """Ids of the pictures near a hash, the nearest first."""
-    forms = get_method(HASHES).queries(stored)
+    forms = get_method(COPIES).queries(stored)
     if not telling(forms[:1])[0]:
         return []
     near = _asked(np.array([-1]), forms[np.newaxis])
@@ -96,7 +95,7 @@ def like(stored: bytes) -> list[int]:
 
 def _asked(keys: Keys, forms: Features) -> Near:
     """As ``Joined.near``, of the living index; for few pictures."""
-    view = view_of(state_of(HASHES))
+    view = view_of(state_of(COPIES))
     askers, found, apart = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for key, of_key in zip(keys.tolist(), forms, strict=True):
         if not telling(of_key[:1])[0]:

@@ -22,17 +22,16 @@ from search.duplicates.hashes import Joined
 from search.duplicates.models import Cursor, Pair, Recheck
 from search.duplicates.pixel_cache import PixelCache, Unreadable
 from search.duplicates.relations import SAME_PIXELS, TRANSFORMS, Comparison
+from search.duplicates.spaces import COPIES, PARTS
 from search.features.changelog import changed_rows
 from search.features.store import current
 from search.features.versions import state_of
 from search.locks import exclusive
-from search.methods import METHODS
 from search.models import Feature
 from search.types import Progress, silent
 
 BATCH = 128  # pictures in one transaction
 PARTS_BATCH = 8  # to look for parts of one takes as long as to compare the hashes of hundreds
-SPACE = candidates.HASHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def find(progress: Progress = silent, seconds: float = float("inf")) -> int:
             return 0
         with transaction.atomic():
             lock_groups()
-            Cursor.objects.filter(pk=SPACE).update(problem="")
+            Cursor.objects.filter(pk=COPIES).update(problem="")
         joined = candidates.collection() if total > candidates.FEW else None
         pictures, looked, started = PixelCache(), 0, monotonic()
         for batch in progress(_batches(), -(-total // BATCH), "batches of pictures"):
@@ -112,9 +111,9 @@ def _batches() -> Iterator[Batch]:
     """What is to be looked at, as of each time that it is asked for more."""
     for space in _spaces():
         while True:
-            sequence, most = _cursor(space).sequence, BATCH if space == SPACE else PARTS_BATCH
+            sequence, most = _cursor(space).sequence, BATCH if space == COPIES else PARTS_BATCH
             rows = list(_changes(space, sequence).order_by("sequence").values_list("sequence", "image_id")[:most])
-            again = tuple(Recheck.objects.values_list("pk", flat=True)[:BATCH]) if space == SPACE else ()
+            again = tuple(Recheck.objects.values_list("pk", flat=True)[:BATCH]) if space == COPIES else ()
             if not rows and not again:
                 break
             yield Batch(space, tuple(key for _, key in rows), rows[-1][0] if rows else sequence, again)
@@ -138,11 +137,11 @@ def _found(batch: Batch, joined: Joined | None, pictures: PixelCache) -> list[Pa
 def _wanted(batch: Batch, joined: Joined | None) -> dict[tuple[int, int], Clue]:
     """Which pairs to compare."""
     wanted: dict[tuple[int, int], Clue] = {}
-    for key in batch.again if batch.space == SPACE else batch.new:
+    for key in batch.again if batch.space == COPIES else batch.new:
         wanted |= {keys: Clue(place=place) for keys, place in candidates.parts_of(key).items()}
-    if batch.space == SPACE:
+    if batch.space == COPIES:
         keys = batch.new + batch.again
-        rows = current(state_of(SPACE)).filter(image_id__in=keys).values_list("image_id", "data")
+        rows = current(state_of(COPIES)).filter(image_id__in=keys).values_list("image_id", "data")
         hashes = {key: bytes(data) for key, data in rows if data is not None}
         wanted |= dict.fromkeys(candidates.blank(hashes), Clue(0))
         wanted |= {pair: Clue(distance) for pair, distance in candidates.close(hashes, joined).items()}
@@ -175,12 +174,12 @@ def _store(batch: Batch, found: list[Pair]) -> None:
     Cursor.objects.update_or_create(
         pk=batch.space, defaults={"version": _version(batch.space), "sequence": batch.sequence}
     )
-    Cursor.objects.filter(pk=SPACE).update(looked_at=timezone.now())
+    Cursor.objects.filter(pk=COPIES).update(looked_at=timezone.now())
 
 
 def _spaces() -> list[str]:
     """The spaces whose changes are looked through, one after the other."""
-    return [space for space in (SPACE, candidates.PARTS) if space in METHODS]
+    return [space for space in (COPIES, PARTS) if space]
 
 
 def _cursor(space: str) -> Cursor:

@@ -14,10 +14,10 @@ from search.duplicates.groups import Adjacency, Members, adjacency, duplicates_o
 from search.duplicates.models import RELATIONS, Cursor, Group, Member, Pair, Verdict
 from search.duplicates.relations import Relation
 from search.duplicates.representatives import Candidate, choose
+from search.duplicates.spaces import COPIES
 
 Item = TypeVar("Item", int, str)
 
-SPACE = "phash"
 AT_ONCE = 500  # ids in one query
 LEVELS = 256  # more than any difference of two pictures
 RANK = {relation: rank for rank, (relation, _) in enumerate(RELATIONS)}  # the closest relation first
@@ -43,8 +43,8 @@ class Graph:
 
 def lock_groups() -> Cursor:
     """Nobody else writes groups until the transaction ends."""
-    Cursor.objects.bulk_create([Cursor(space=SPACE)], ignore_conflicts=True)
-    return Cursor.objects.select_for_update().get(pk=SPACE)
+    Cursor.objects.bulk_create([Cursor(space=COPIES)], ignore_conflicts=True)
+    return Cursor.objects.select_for_update().get(pk=COPIES)
 
 
 @transaction.atomic

@@ -12,6 +12,7 @@ from search.duplicates.measures import pixel_hash
 from search.duplicates.models import Verdict
 from search.duplicates.pixel_cache import PixelCache
 from search.duplicates.relations import SAME_PIXELS, Comparison
+from search.duplicates.spaces import COPIES
 from search.duplicates.wording import describe
 from search.methods import get_method
 from search.types import Pixels
@@ -25,7 +26,7 @@ def near_duplicates_of(image: Image, pixels: Pixels) -> list[Copy]:
 
     Pictures that somebody has set apart from the new one's content before are left out.
     """
-    keys = candidates.like(get_method(candidates.HASHES).extract(pixels))
+    keys = candidates.like(get_method(COPIES).extract(pixels))
     places = candidates.with_parts_of(pixels)
     keys = list(dict.fromkeys([*keys, *places]))[:MOST_COMPARED]
     images = Image.objects.in_bulk(keys)

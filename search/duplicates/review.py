@@ -17,6 +17,7 @@ from search.collection import TRASH_RETENTION, Image
 from search.duplicates import finding
 from search.duplicates.models import RELATIONS, Cursor, Decision, Group, Member, Pair
 from search.duplicates.relations import TRANSFORMS, Comparison, Relation
+from search.duplicates.spaces import COPIES
 from search.duplicates.wording import describe, reason
 
 PAGE_SIZE = 20
@@ -76,7 +77,7 @@ class Status:
 
 
 def status() -> Status:
-    cursor = Cursor.objects.filter(pk=finding.SPACE).first() or Cursor()
+    cursor = Cursor.objects.filter(pk=COPIES).first() or Cursor()
     return Status(finding.waiting(), cursor.looked_at, cursor.problem)
 
 

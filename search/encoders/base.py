@@ -35,7 +35,7 @@ class Encoder(ABC):
     """A loaded encoder folder. Safe to share between threads; ``key`` names the space its vectors live in."""
 
     kind: ClassVar[str]
-    words: ClassVar[bool]
+    knows_words: ClassVar[bool]
 
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         self.folder = folder
@@ -63,7 +63,7 @@ class Encoder(ABC):
 
     @abstractmethod
     def encode_text(self, texts: Sequence[str]) -> Vectors:
-        """Unit rows ``(n, dimension)`` of texts; only for kinds with ``words``."""
+        """Unit rows ``(n, dimension)`` of texts; only for kinds with ``knows_words``."""
 
     def similarity(self, distance: float, words: bool = False) -> float:
         """Euclidean distance of two unit rows -> 0..1: 1 for the same, near 0 for unrelated ones.

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from search.encoders.base import BATCH, Encoder, Picture, ImageTower, Vectors, unit
+from search.encoders.base import BATCH, Encoder, ImageTower, Picture, Vectors, unit
 from search.encoders.clip_tokenizer import tokenizer_of
 from search.encoders.folder import Folder
 from search.encoders.preprocessing import Preprocessing
@@ -19,7 +19,7 @@ class Clip(Encoder):
     """Files: image.onnx ("pixels" -> features), text.onnx ("tokens" -> features), and the tokenizer's."""
 
     kind: ClassVar[str] = "clip"
-    words: ClassVar[bool] = True
+    knows_words: ClassVar[bool] = True
 
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         super().__init__(folder, threads)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from search.encoders.base import Encoder, Picture, ImageTower, Vectors, unit
+from search.encoders.base import Encoder, ImageTower, Picture, Vectors, unit
 from search.encoders.folder import Folder
 from search.encoders.minilm import TOKENIZER, Sentences
 from search.encoders.preprocessing import Preprocessing
@@ -31,7 +31,7 @@ class Conse(Encoder):
     """
 
     kind: ClassVar[str] = "conse"
-    words: ClassVar[bool] = True
+    knows_words: ClassVar[bool] = True
 
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         super().__init__(folder, threads)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from search.encoders.base import Encoder, Picture, ImageTower, Vectors, unit
+from search.encoders.base import Encoder, ImageTower, Picture, Vectors, unit
 from search.encoders.exceptions import EncoderMissing
 from search.encoders.folder import Folder
 from search.encoders.preprocessing import Preprocessing
@@ -23,7 +23,7 @@ class ImageEncoder(Encoder):
     """
 
     kind: ClassVar[str] = "image"
-    words: ClassVar[bool] = False
+    knows_words: ClassVar[bool] = False
 
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         super().__init__(folder, threads)

@@ -1,63 +1,75 @@
-"""What a space says, as shapes for the page: all coordinates are ready, the templates only write them down."""
+"""Evidence as shapes for the page: all coordinates are ready, the templates only write them down."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
 from search.collection import Image
-from search.explain.evidence import grid_path, set_bits
-from search.explain.explain import Asked, Said
+from search.explain.explain import ExplainedQuery, Explanation
+from search.kernels.dihedral import Dihedral
 from search.retrieval.regions import Region
 
 HIGH = 100.0  # of drawn pictures and histograms, in their own units
 GAP = 4.0
 
-# How the query was turned before it was compared: the names of evidence.FORMS; as it is goes without saying.
+# How the query was transformed before it was compared; the identity goes without saying.
 FORMS = {
-    "mirrored": _("mirrored"),
-    "mirrored top to bottom": _("mirrored top to bottom"),
-    "turned by 180°": _("turned by 180°"),
-    "mirrored along its diagonal": _("mirrored along its diagonal"),
-    "turned by 90° to the left": _("turned by 90° to the left"),
-    "turned by 90° to the right": _("turned by 90° to the right"),
-    "mirrored along its other diagonal": _("mirrored along its other diagonal"),
+    Dihedral.FLIP_LEFT_RIGHT: _("mirrored"),
+    Dihedral.FLIP_TOP_BOTTOM: _("mirrored top to bottom"),
+    Dihedral.ROTATE_180: _("turned by 180°"),
+    Dihedral.TRANSPOSE: _("mirrored along its diagonal"),
+    Dihedral.ROTATE_90: _("turned by 90° to the left"),
+    Dihedral.ROTATE_270: _("turned by 90° to the right"),
+    Dihedral.TRANSVERSE: _("mirrored along its other diagonal"),
 }
+
+Shown = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """``kind`` names the template that draws ``data``; "" draws nothing."""
+    """``data`` as ``template`` draws it; the ``kind`` "" draws nothing."""
 
     kind: str = ""
     data: Any = None
 
-
-def drawing(said: Said, asked: Asked, image: Image) -> Drawing:
-    """The drawing for what a space shows."""
-    shown = said.shown
-    if "differing" in shown:
-        return Drawing("bits", _bits(shown))
-    if "bars" in shown:
-        return Drawing("colours", _colours(shown))
-    if "outline" in shown:
-        return Drawing("matches", _matches(shown, asked, image))
-    return Drawing()
+    @property
+    def template(self) -> str:
+        return f"search/_{self.kind}.html"
 
 
-def _bits(shown: Any) -> dict[str, Any]:
+def drawing(explanation: Explanation, explained: ExplainedQuery, image: Image) -> Drawing:
+    """The drawing of what a space shows."""
+    if not explanation.shown or explanation.drawing not in DRAWINGS:
+        return Drawing()
+    return Drawing(explanation.drawing, DRAWINGS[explanation.drawing](explanation.shown, explained, image))
+
+
+def _bits(shown: Shown, explained: ExplainedQuery, image: Image) -> dict[str, Any]:
     squares = [
-        (_("The query"), grid_path(set_bits(shown["query"]))),
-        (_("The result"), grid_path(set_bits(shown["image"]))),
-        (_("Where they differ"), grid_path(set_bits(shown["query"], shown["image"]))),
+        (_("The query"), _grid_path(_set_bits(shown["query"]))),
+        (_("The result"), _grid_path(_set_bits(shown["image"]))),
+        (_("Where they differ"), _grid_path(_set_bits(shown["query"], shown["image"]))),
     ]
     return {"squares": squares, "differing": shown["differing"], "form": FORMS.get(shown["form"], "")}
 
 
-def _colours(shown: Any) -> dict[str, Any]:
+def _grid_path(cells: Iterable[tuple[int, int]]) -> str:
+    """An SVG path of unit squares, (column, row)."""
+    return "".join(f"M{x} {y}h1v1h-1z" for x, y in cells)
+
+
+def _set_bits(lines: Iterable[str], other: Iterable[str] = ()) -> list[tuple[int, int]]:
+    """Column and row of each 1; with ``other``, of what differs."""
+    pairs = zip(lines, other, strict=True) if other else ((line, "0" * len(line)) for line in lines)
+    return [(x, y) for y, (first, second) in enumerate(pairs) for x in range(len(first)) if first[x] != second[x]]
+
+
+def _colours(shown: Shown, explained: ExplainedQuery, image: Image) -> dict[str, Any]:
     bars = shown["bars"]
     most = max([bar[side] for bar in bars for side in ("query", "image")], default=1) or 1
     rows = []
@@ -68,21 +80,25 @@ def _colours(shown: Any) -> dict[str, Any]:
     return {"rows": rows, "count": len(bars), "shared": shown["shared"]}
 
 
-def _matches(shown: Any, asked: Asked, image: Image) -> dict[str, Any]:
-    mine = _size(asked)
-    width, found = HIGH * mine, HIGH * image.width / image.height
+def _matches(shown: Shown, explained: ExplainedQuery, image: Image) -> dict[str, Any]:
+    width, result_width = HIGH * _aspect(explained), HIGH * image.width / image.height
     left = width + GAP
-    points = [(left + x * found, y * HIGH) for x, y in shown["outline"]]
-    region = asked.region or Region(0, 0, 1, 1)
+    points = [(left + x * result_width, y * HIGH) for x, y in shown["outline"]]
+    region = explained.region or Region(0, 0, 1, 1)
     lines = [
-        ((region.x + a * region.width) * width, (region.y + b * region.height) * HIGH, left + c * found, d * HIGH)
+        (
+            (region.x + a * region.width) * width,
+            (region.y + b * region.height) * HIGH,
+            left + c * result_width,
+            d * HIGH,
+        )
         for a, b, c, d in shown.get("pairs", ())
     ]
     return {
-        "view": _view(points, left + found),
-        "query": (asked.image.thumbnail_url() if asked.image else asked.kept.url if asked.kept else "", width),
-        "image": (image.thumbnail_url(), left, found),
-        "part": _rectangle(asked.region, width),
+        "view": _view(points, left + result_width),
+        "query": (_address(explained), width),
+        "image": (image.thumbnail_url(), left, result_width),
+        "part": _rectangle(explained.region, width),
         "outline": _path(points),
         "lines": [tuple(round(number, 2) for number in line) for line in lines],
         **{name: shown[name] for name in ("mirrored", "scale", "turn", "inside", "covered")},
@@ -97,10 +113,23 @@ def _view(points: Sequence[tuple[float, float]], width: float) -> tuple[float, .
     return tuple(round(number, 2) for number in (left - 1, top - 1, right - left + 2, low - top + 2))
 
 
-def _size(asked: Asked) -> float:
+DRAWINGS: dict[str, Callable[[Shown, ExplainedQuery, Image], dict[str, Any]]] = {
+    "bits": _bits,
+    "colours": _colours,
+    "matches": _matches,
+}
+
+
+def _aspect(explained: ExplainedQuery) -> float:
     """Width / height of the whole query picture."""
-    whole = asked.image or asked.kept
-    return whole.width / whole.height if whole else 1.0
+    return explained.picture.width / explained.picture.height if explained.picture else 1.0
+
+
+def _address(explained: ExplainedQuery) -> str:
+    """Where a browser gets a copy of the whole query picture."""
+    if explained.image:
+        return explained.image.thumbnail_url()
+    return explained.upload.url if explained.upload else ""
 
 
 def _rectangle(region: Region | None, width: float) -> str:

@@ -67,7 +67,7 @@ def placement(matrix: Transform, query: tuple[int, int], result: tuple[int, int]
     )
 
 
-def matched(query: bytes, stored: bytes) -> Matched:
+def match_keypoints(query: bytes, stored: bytes) -> Matched:
     """The matched keypoints of two stored features, aligned as ``verify`` aligns them."""
     queries, candidate = forms(query), side_of(stored)
     alignment = best_alignment(queries, candidate)

@@ -85,7 +85,7 @@ class ColorHistogram(Method):
         return max(0.0, 1.0 - distance / UNRELATED)
 
     def evidence(self, comparison: Comparison) -> Mapping[str, Any]:
-        """The commonest colours of both: ``[{"color": "#rrggbb", "query": share, "image": share}]``, dark ones first."""
+        """The commonest colours of both, dark ones first: ``{"color": "#rrggbb", "query": share, "image": share}``."""
         pixels = comparison.query_pixels()
         if pixels is None:
             return {}

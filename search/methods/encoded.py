@@ -18,7 +18,7 @@ from search.methods.base import Method, Picture
 from search.methods.configuration import configuration
 from search.types import Features, Pixels
 
-# With so few, the activations between layers fit into the processor's cache: 5.5 ms a picture, alone or by four; 7.4 by 32.
+# Activations of so few pictures fit into the processor's cache: 5.5 ms a picture, alone or by four; 7.4 ms by 32.
 AT_ONCE = 4
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from search.exceptions import SpaceUnavailable
 from search.keypoints import codec, extraction, verification
-from search.keypoints.localization import matched_keypoints, placement
+from search.keypoints.localization import match_keypoints, placement
 from search.methods.base import Comparison, Method, Verified
 from search.methods.configuration import configuration
 from search.types import Confidence, Features, Pixels
@@ -72,7 +72,7 @@ class LocalFeatures(Method):
         """
         if comparison.query is None:
             return {}
-        matched = matched_keypoints(comparison.query, comparison.image)
+        matched = match_keypoints(comparison.query, comparison.image)
         if matched.transform is None:
             return {}
         lies = placement(matched.transform, comparison.query_size, comparison.image_size)

@@ -23,7 +23,7 @@ from search.retrieval.engine import search
 from search.retrieval.queries import query_by_stored
 from search.retrieval.regions import Region
 from search.types import Evidence, Hit, Result
-from search.web.forms import METHOD_CHOICES, StoredSearchForm
+from search.web.forms import StoredSearchForm, method_choices
 from search.web.results import Answer, answers, unanswered
 
 register = template.Library()
@@ -48,7 +48,7 @@ PARTS = (
 @register.simple_tag
 def methods() -> list[tuple[str, Any]]:
     """Every choice of a method, with its label."""
-    return METHOD_CHOICES
+    return method_choices()
 
 
 @register.simple_tag

@@ -23,14 +23,34 @@ from gallery.models import Image
 from gallery.web.api_views import UploadView
 from gallery.web.errors import Refused, errors, refused
 from gallery.web.serializers import ImageAnswer, image_bodies
-from search.explain.explain import explain
+from search.explain.explain import Explanation, explain
+from search.kernels.dihedral import Dihedral
 from search.query_uploads import services
 from search.query_uploads.models import QueryUpload
 from search.retrieval import engine, queries
 from search.types import Hit, Result
-from search.web.forms import MAX_WORDS, METHOD_CHOICES, PictureSearchForm, StoredSearchForm, TextSearchForm, WhyForm
+from search.web.forms import MAX_WORDS, PictureSearchForm, StoredSearchForm, TextSearchForm, WhyForm, method_choices
 from search.web.results import answers
 from search.web.throttles import FetchThrottle, may_keep
+
+# How programs know the transforms of a query, since before they had codes.
+FORM_NAMES = {
+    Dihedral.IDENTITY: "as it is",
+    Dihedral.FLIP_LEFT_RIGHT: "mirrored",
+    Dihedral.FLIP_TOP_BOTTOM: "mirrored top to bottom",
+    Dihedral.ROTATE_180: "turned by 180°",
+    Dihedral.TRANSPOSE: "mirrored along its diagonal",
+    Dihedral.ROTATE_90: "turned by 90° to the left",
+    Dihedral.ROTATE_270: "turned by 90° to the right",
+    Dihedral.TRANSVERSE: "mirrored along its other diagonal",
+}
+
+
+class MethodChoice(serializers.ChoiceField):
+    """A space, or all; the choices are those of the table when the field is used."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=method_choices(), **kwargs)
 
 
 class Limit(serializers.IntegerField):
@@ -43,7 +63,7 @@ class Limit(serializers.IntegerField):
 class SearchQuery(serializers.Serializer[Any]):
     """How to search."""
 
-    method = serializers.ChoiceField(METHOD_CHOICES, required=False, help_text="One way of seeing, or all")
+    method = MethodChoice(required=False, help_text="One way of seeing, or all")
     limit = Limit(required=False)
 
 
@@ -122,14 +142,19 @@ class WhyQuery(serializers.Serializer[Any]):
     region = serializers.CharField(required=False, help_text="The part of the picture: x,y,w,h")
 
 
-class SaidAnswer(serializers.Serializer[Any]):
+class ExplanationAnswer(serializers.Serializer[Any]):
     """What one space says of a query and a picture."""
 
     distance = serializers.FloatField(help_text="In the metric of this space")
     score = serializers.FloatField(help_text="0 to 1")
     nearer = serializers.FloatField(allow_null=True, help_text="Share of a sample that is less like it")
     sampled = serializers.IntegerField(help_text="Pictures in that sample")
-    shown = serializers.JSONField(help_text="bits, colours or outline and pairs: what can be drawn of it")
+    shown = serializers.SerializerMethodField(help_text="bits, colours or outline and pairs: what can be drawn of it")
+
+    def get_shown(self, explanation: Explanation) -> dict[str, Any]:
+        """The method's evidence, with the names of transforms."""
+        shown = dict(explanation.shown)
+        return {**shown, "form": FORM_NAMES[Dihedral(shown["form"])]} if "form" in shown else shown
 
 
 class WhyAnswer(serializers.Serializer[Any]):
@@ -137,7 +162,7 @@ class WhyAnswer(serializers.Serializer[Any]):
 
     image = ImageAnswer()
     took_ms = serializers.FloatField()
-    methods = serializers.DictField(child=SaidAnswer())
+    methods = serializers.DictField(child=ExplanationAnswer())
     skipped = serializers.DictField(child=serializers.CharField(), help_text="Space -> why it says nothing")
 
 
@@ -172,13 +197,12 @@ class Explain(APIView):
         form = WhyForm(request.query_params)
         _checked(form)
         with _readable():
-            asked = form.asked()
-        if asked is None:
+            searched = form.explained()
+        if searched is None:
             raise exceptions.NotFound("The picture that was searched by is not here any more.")
-        why = explain(asked, image)
-        shown = {"image": image, "took_ms": why.took_ms, "skipped": why.skipped}
-        methods = {said.space: said for said in why.said}
-        return Response(WhyAnswer({**shown, "methods": methods}, context={"request": request}).data)
+        why = explain(searched, image)
+        answer = {"image": image, "took_ms": why.took_ms, "methods": why.by_space, "skipped": why.skipped}
+        return Response(WhyAnswer(answer, context={"request": request}).data)
 
 
 class ByPicture(UploadView):

@@ -13,7 +13,7 @@ from gallery.models import Image
 from gallery.web.i18n import localized
 from search.exceptions import SearchError
 from search.explain.drawing import Drawing, drawing
-from search.explain.explain import Asked, Said, explain
+from search.explain.explain import ExplainedQuery, Explanation, explain
 from search.web.forms import WhyForm
 from search.web.results import unanswered
 
@@ -22,7 +22,7 @@ from search.web.results import unanswered
 class Explained:
     """What one space says, ready to be shown."""
 
-    said: Said
+    explanation: Explanation
     drawing: Drawing
 
 
@@ -34,21 +34,21 @@ def why(request: HttpRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         return render(request, "search/why.html", context, status=400)
     try:
-        asked = form.asked()
+        searched = form.explained()
     except (GalleryError, SearchError, OSError) as error:
         problem = localized(error.message) if isinstance(error, SearchError) else str(error)
         return render(request, "search/why.html", context | {"problem": problem}, status=400)
-    if asked is None:
+    if searched is None:
         raise Http404("The picture that was searched by is not here any more.")
-    found = explain(asked, image)
-    surest_first = sorted(found.said, key=lambda said: -said.score)
-    explained = [Explained(said, drawing(said, asked, image)) for said in surest_first]
-    context |= {"asked": asked, "why": found, "explained": explained, "back": _back(asked)}
-    return render(request, "search/why.html", context | {"skipped": unanswered(found.skipped)})
+    explanations = explain(searched, image)
+    surest_first = sorted(explanations.by_space.values(), key=lambda explanation: -explanation.score)
+    explained = [Explained(each, drawing(each, searched, image)) for each in surest_first]
+    context |= {"searched": searched, "why": explanations, "explained": explained, "back": _back(searched)}
+    return render(request, "search/why.html", context | {"skipped": unanswered(explanations.skipped)})
 
 
-def _back(asked: Asked) -> str:
+def _back(searched: ExplainedQuery) -> str:
     """Where the search is."""
-    if asked.image:
-        return f"{asked.image.get_absolute_url()}#similar"
-    return asked.kept.get_absolute_url() if asked.kept else ""
+    if searched.image:
+        return f"{searched.image.get_absolute_url()}#similar"
+    return searched.upload.get_absolute_url() if searched.upload else ""

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.utils.functional import lazy
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -16,26 +17,35 @@ from gallery.services import limits
 from gallery.url_fetch import fetch
 from gallery.web.i18n import localized
 from search.exceptions import BadQuery
-from search.explain.explain import Asked, ask_by_image, ask_by_kept, ask_by_words
-from search.methods import ALL, METHODS, get_method, label_of
+from search.explain.explain import ExplainedQuery, explained_image, explained_upload, explained_words
+from search.methods import ALL, METHODS, label_of, method_class, words_space
 from search.query_uploads.services import find
-from search.retrieval.queries import WORDS
 from search.retrieval.regions import Region
 from search.types import Pixels
 
-METHOD_CHOICES = [(method, gettext_lazy(label_of(method))) for method in (ALL, *METHODS)]
 MAX_WORDS = 1_000  # characters
+
+
+def method_choices() -> list[tuple[str, Any]]:
+    """Every value of ``method``, with its label."""
+    return [(method, gettext_lazy(label_of(method))) for method in (ALL, *METHODS)]
+
+
+def _method_names() -> str:
+    return ", ".join((ALL, *METHODS))
+
+
 NO_METHOD = format_lazy(
     "{} {}.",
     gettext_lazy("There is no method “%(value)s”. Choose one of:"),
-    ", ".join(dict(METHOD_CHOICES)),
+    lazy(_method_names, str)(),
 )
 
 
 class SearchForm(forms.Form):
     """How to search: the parameters that every kind of search takes."""
 
-    method = forms.ChoiceField(choices=METHOD_CHOICES, required=False, error_messages={"invalid_choice": NO_METHOD})
+    method = forms.ChoiceField(choices=method_choices, required=False, error_messages={"invalid_choice": NO_METHOD})
     limit = forms.IntegerField(min_value=1, required=False)
 
     def clean_method(self) -> str:
@@ -54,11 +64,11 @@ class TextSearchForm(SearchForm):
     q = forms.CharField(max_length=MAX_WORDS, error_messages={"required": gettext_lazy("Write what to look for.")})
 
     def clean_method(self) -> str:
-        method = self.cleaned_data["method"] or WORDS
-        if method not in {ALL, WORDS} and not getattr(get_method(method), "words", False):
-            said = _("%(method)s knows no words. Leave “method” out.")
-            raise forms.ValidationError(said % {"method": dict(METHOD_CHOICES)[method]})
-        return method
+        method = self.cleaned_data["method"] or words_space() or ALL
+        if method != ALL and not method_class(method).knows_words:
+            text = _("%(method)s knows no words. Leave “method” out.")
+            raise forms.ValidationError(text % {"method": _(label_of(method))})
+        return str(method)
 
 
 class RegionField(forms.CharField):
@@ -113,13 +123,13 @@ class WhyForm(forms.Form):
             raise forms.ValidationError(said)
         return cleaned
 
-    def asked(self) -> Asked | None:
+    def explained(self) -> ExplainedQuery | None:
         """The query, or None if its picture is not here (any more). Raises GalleryError or OSError if unreadable."""
         region = self.cleaned_data["region"]
         if q := self.cleaned_data["q"]:
-            return ask_by_words(q)
+            return explained_words(q)
         if key := self.cleaned_data["search"]:
             kept = find(key)
-            return ask_by_kept(kept, region) if kept else None
+            return explained_upload(kept, region) if kept else None
         image = Image.objects.filter(pk=self.cleaned_data["query"]).first()
-        return ask_by_image(image, region) if image else None
+        return explained_image(image, region) if image else None

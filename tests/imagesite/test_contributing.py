@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from importlib import import_module
-from types import ModuleType
-
 import numpy as np
 import pytest
 
@@ -16,38 +12,21 @@ from search.indexes import INDEXES, index_class
 from search.indexes.brute import BruteIndex
 from search.methods import METHODS, get_method
 from search.methods.base import Picture
+from tests.support.examples import line, written
 from tests.support.images import scene
 from tests.support.imports import picture, run
-from tests.support.paths import ROOT
-
-TEXT = (ROOT / "CONTRIBUTING.md").read_text()
-FILE = re.compile(r"One file, `(\S+)/(\w+)\.py`.*?^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LINE = re.compile(r'^    "([\w-]+)": \("([^"]+)", "(\S+)\.(\w+)\.(\w+)"\),$', re.MULTILINE)
 
 
 @pytest.fixture
 def example(tmp_path, monkeypatch):
     """Makes the file that an example adds to a folder, outside the project, and gives its module."""
-
-    def written(folder: str) -> ModuleType:
-        (name, code) = next((name, code) for where, name, code in FILE.findall(TEXT) if where == folder)
-        (tmp_path / f"example_{name}.py").write_text(code)
-        monkeypatch.syspath_prepend(tmp_path)
-        return import_module(f"example_{name}")
-
-    return written
-
-
-def line(module: ModuleType) -> tuple[str, tuple[str, str]]:
-    """The name and the entry that an example adds to a table, with the path of the module that was made."""
-    own = module.__name__.removeprefix("example_")
-    name, label, attribute = next((row[0], row[1], row[4]) for row in LINE.findall(TEXT) if row[3] == own)
-    return name, (label, f"{module.__name__}.{attribute}")
+    monkeypatch.syspath_prepend(tmp_path)
+    return lambda folder: written(folder, tmp_path)
 
 
 def test_the_method_sees_the_average_colour(example, monkeypatch):
-    name, entry = line(example("search/methods"))
-    monkeypatch.setitem(METHODS, name, entry)
+    name, _, path = line(example("search/methods"))
+    monkeypatch.setitem(METHODS, name, path)
     method = get_method(name)
     stored = method.extract(np.full((4, 6, 3), (255, 0, 51), np.uint8))
     assert method.fits(stored)
@@ -57,8 +36,8 @@ def test_the_method_sees_the_average_colour(example, monkeypatch):
 
 
 def test_the_index_finds_what_a_scan_finds(example, monkeypatch, tmp_path):
-    name, entry = line(example("search/indexes"))
-    monkeypatch.setitem(INDEXES, name, entry)
+    name, label, path = line(example("search/indexes"))
+    monkeypatch.setitem(INDEXES, name, (label, path))
     random, scan = np.random.default_rng(0), BruteIndex("hamming", 4)
     index = index_class(name)("hamming", 4)
     rows = random.integers(0, 2**64, (500, 4), dtype=np.uint64)
@@ -71,11 +50,11 @@ def test_the_index_finds_what_a_scan_finds(example, monkeypatch, tmp_path):
 
 
 def test_the_encoder_is_made_and_run(example, monkeypatch, tmp_path):
-    name, entry = line(example("search/encoders"))
-    monkeypatch.setitem(ENCODERS, name, entry)
+    name, label, path = line(example("search/encoders"))
+    monkeypatch.setitem(ENCODERS, name, (label, path))
     make(name, tmp_path)
     encoder = load(tmp_path, name)
-    vectors = encoder.see([Picture(scene(seed, (64, 48))) for seed in (1, 2)])
+    vectors = encoder.encode_image([Picture(scene(seed, (64, 48))) for seed in (1, 2)])
     assert vectors.shape == (2, encoder.dimension)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-6)
 

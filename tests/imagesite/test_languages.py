@@ -20,14 +20,14 @@ from gallery.web.paging import SORTS, images
 from search.duplicates import compare_views, models, relations, wording
 from search.duplicates.alignment import IDENTITY
 from search.exceptions import MESSAGES, message_of
-from search.explain import drawing, evidence
+from search.explain import drawing
 from search.kernels.dihedral import Dihedral
 from search.map import views
 from search.methods import label_of
 from search.templatetags.likeness import PARTS
 from search.types import Message
 from search.web import quality_report
-from search.web.forms import METHOD_CHOICES
+from search.web.forms import method_choices
 from tests.support.pages import add, as_editor, text, upload
 
 ROOT = Path(site.BASE_DIR)
@@ -83,7 +83,7 @@ def test_no_text_is_forgotten(catalogue, tmp_path):
 
 def labels():
     yield from (sort.label for sort in SORTS.values())
-    yield from (label for _, label in METHOD_CHOICES)
+    yield from (label for _, label in method_choices())
     yield from (label for _, label in PARTS)
     yield from (label for _, label in models.RELATIONS)
     yield from (label for _, label in compare_views.VIEWS)
@@ -101,7 +101,7 @@ def test_a_label_is_shown_in_the_visitors_language(label):
 
 def test_every_turn_has_its_words():
     assert set(wording.SENTENCE) == set(wording.ADDITION) == set(relations.TRANSFORMS) == set(Dihedral)
-    assert set(drawing.FORMS) == set(evidence.FORMS[1:])
+    assert set(drawing.FORMS) == set(Dihedral) - {Dihedral.IDENTITY}
 
 
 @pytest.mark.parametrize("code", sorted(set(MESSAGES) - {"encoder_not_made"}))

@@ -172,9 +172,9 @@ def test_both_towers_answer_as_open_clip_does(settings: Any, tmp_path: Path, sha
         images = model.encode_image(torch.stack([transform(Image.fromarray(each.pixels)) for each in seen])).numpy()
         texts = model.encode_text(open_clip.get_tokenizer(config.stem)(list(TEXTS))).numpy()
     encoder = load(settings.MODELS_ROOT, "shapes")
-    assert (encoder.see(seen) * unit(images)).sum(axis=1).min() >= 0.9999
-    assert (encoder.read(TEXTS) * unit(texts)).sum(axis=1).min() >= 0.9999
-    assert encoder.see([]).shape == encoder.read([]).shape == (0, encoder.dimension)
+    assert (encoder.encode_image(seen) * unit(images)).sum(axis=1).min() >= 0.9999
+    assert (encoder.encode_text(TEXTS) * unit(texts)).sum(axis=1).min() >= 0.9999
+    assert encoder.encode_image([]).shape == encoder.encode_text([]).shape == (0, encoder.dimension)
 
 
 def test_weights_too_large_for_one_file_lie_beside_it_and_are_told_apart(
@@ -189,8 +189,8 @@ def test_weights_too_large_for_one_file_lie_beside_it_and_are_told_apart(
         fetch(checkpoint, "--model", str(config), "--name", f"shapes-{number}")
         encoder = load(settings.MODELS_ROOT, f"shapes-{number}")
         assert {"image.onnx", "image.onnx.data", "text.onnx", "text.onnx.data"} < set(encoder.meta["files"])
-        seen.append(encoder.see([picture])[0])
-    assert len(picture.seen) == 2
+        seen.append(encoder.encode_image([picture])[0])
+    assert len(picture.activations) == 2
     assert not np.allclose(seen[0], seen[1], atol=1e-3)
 
 
@@ -220,7 +220,7 @@ def test_a_multilingual_model_answers_as_open_clip_does(words: Path, settings: A
     model = open_clip.create_model(config.stem, pretrained=str(checkpoint)).eval()
     with torch.no_grad():
         expected = model.encode_text(open_clip.get_tokenizer(config.stem)(list(TEXTS))).numpy()
-    vectors = load(settings.MODELS_ROOT, "polyglot").read(TEXTS)
+    vectors = load(settings.MODELS_ROOT, "polyglot").encode_text(TEXTS)
     assert (vectors * unit(expected)).sum(axis=1).min() >= 0.9999
 
 
@@ -241,7 +241,7 @@ def test_a_copy_of_a_hub_repository_is_enough(words: Path, settings: Any, tmp_pa
     encoder = load(settings.MODELS_ROOT, "copied")
     assert encoder.meta["preprocessing"]["fit"] == "squash"
     assert encoder.meta["tokenizer"]["kind"] == "file"
-    assert encoder.read(["a dog"]).shape == (1, 48)
+    assert encoder.encode_text(["a dog"]).shape == (1, 48)
 
 
 @pytest.fixture(scope="module")

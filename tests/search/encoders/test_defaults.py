@@ -44,25 +44,25 @@ def test_every_default_has_a_maker_and_a_kind(encoder: Encoder) -> None:
 
 
 def test_pictures_become_unit_rows(encoder: Encoder) -> None:
-    rows = encoder.see(pictures(1, 2, 3))
+    rows = encoder.encode_image(pictures(1, 2, 3))
     assert rows.shape == (3, encoder.dimension)
     assert rows.dtype == np.float32
     assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
 
 
 def test_no_pictures_are_no_rows(encoder: Encoder) -> None:
-    assert encoder.see([]).shape == (0, encoder.dimension)
+    assert encoder.encode_image([]).shape == (0, encoder.dimension)
 
 
 def test_the_neighbours_in_a_batch_do_not_matter(encoder: Encoder) -> None:
-    together = encoder.see(pictures(*range(7)))
-    alone = np.concatenate([encoder.see(pictures(seed)) for seed in range(7)])
+    together = encoder.encode_image(pictures(*range(7)))
+    alone = np.concatenate([encoder.encode_image(pictures(seed)) for seed in range(7)])
     assert np.abs(together - alone).max() < 1e-4
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (3, 2), (224, 224), (256, 256), (257, 255)])
 def test_every_size_is_seen(encoder: Encoder, size: tuple[int, int]) -> None:
-    row = encoder.see([Picture(np.full((*size, 3), 200, np.uint8))])
+    row = encoder.encode_image([Picture(np.full((*size, 3), 200, np.uint8))])
     assert np.isfinite(row).all()
     assert np.isclose(np.linalg.norm(row), 1, atol=1e-5)
 
@@ -70,22 +70,22 @@ def test_every_size_is_seen(encoder: Encoder, size: tuple[int, int]) -> None:
 def test_both_look_through_one_network_once(encoders: Path) -> None:
     neural, conse = load(encoders, "efficientnet-lite0"), load(encoders, "conse")
     first, second = pictures(4), pictures(4)
-    neural.see(first)
+    neural.encode_image(first)
     # Pixels that are not looked at any more make no difference.
     first[0].pixels[:] = 0
-    assert np.array_equal(conse.see(first), conse.see(second))
-    assert len(first[0].seen) == 1
+    assert np.array_equal(conse.encode_image(first), conse.encode_image(second))
+    assert len(first[0].activations) == 1
 
 
 def test_many_threads_get_what_one_gets(encoder: Encoder) -> None:
-    expected = [encoder.see(pictures(seed)) for seed in range(8)]
+    expected = [encoder.encode_image(pictures(seed)) for seed in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        rows = list(pool.map(lambda seed: encoder.see(pictures(seed)), range(8)))
+        rows = list(pool.map(lambda seed: encoder.encode_image(pictures(seed)), range(8)))
     assert all(np.array_equal(one, other) for one, other in zip(expected, rows, strict=True))
 
 
 def test_scores_fall_with_distance_from_one_to_nothing(encoder: Encoder) -> None:
-    for words in {False, encoder.words}:
+    for words in {False, encoder.knows_words}:
         scores = [encoder.similarity(distance, words) for distance in np.linspace(0, 2, 50)]
         assert scores[0] == 1
         assert scores == sorted(scores, reverse=True)
@@ -94,33 +94,33 @@ def test_scores_fall_with_distance_from_one_to_nothing(encoder: Encoder) -> None
 
 def test_texts_become_unit_rows_whatever_is_in_them(conse: Conse) -> None:
     texts = ["a dog", "", "   ", "\x00\ud83d", "犬", "🐕" * 50, "word " * 10_000]
-    rows = conse.read([text.encode("utf-8", "replace").decode() for text in texts])
+    rows = conse.encode_text([text.encode("utf-8", "replace").decode() for text in texts])
     assert rows.shape == (len(texts), 384)
     assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
 
 
 def test_no_texts_are_no_rows(conse: Conse) -> None:
-    assert conse.read([]).shape == (0, 384)
+    assert conse.encode_text([]).shape == (0, 384)
 
 
 def test_texts_read_together_are_as_read_alone(conse: Conse) -> None:
     texts = [text for group in phrasings().values() for text in group[:30]]
-    together = conse.read(texts)
-    alone = np.concatenate([conse.read([text]) for text in texts])
+    together = conse.encode_text(texts)
+    alone = np.concatenate([conse.encode_text([text]) for text in texts])
     assert np.abs(together - alone).max() < 1e-5
 
 
 def test_words_mean_something(conse: Conse) -> None:
-    dog, puppy, engine = conse.read(["a dog", "my little puppy", "the engine of a steam locomotive"])
+    dog, puppy, engine = conse.encode_text(["a dog", "my little puppy", "the engine of a steam locomotive"])
     assert float(dog @ puppy) > float(dog @ engine) + 0.2
 
 
-def test_an_image_network_does_not_read(encoders: Path) -> None:
+def test_an_image_network_does_not_understand_words(encoders: Path) -> None:
     neural = load(encoders, "efficientnet-lite0")
     assert isinstance(neural, ImageEncoder)
-    assert not neural.words
-    with pytest.raises(EncoderMissing, match="does not read words"):
-        neural.read(["a dog"])
+    assert not neural.knows_words
+    with pytest.raises(EncoderMissing, match="does not understand words"):
+        neural.encode_text(["a dog"])
 
 
 def test_an_unknown_name_lists_those_there_are(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_photographs_are_classified_as_the_network_does(conse: Conse, shared_dat
     names = [{name.strip().lower() for name in names.split(",")} for names in phrasings()["names"]]
     files = sorted((shared_data / "imagenet").iterdir())
     seen = [Picture(decode(file.read_bytes()).pixels) for file in files]
-    best = (conse.sight.features(seen) @ conse.weight.T + conse.bias).argmax(axis=1)
+    best = (conse.image_tower.activations(seen) @ conse.weight.T + conse.bias).argmax(axis=1)
     labels = [file.stem.partition("_")[2].replace("_", " ").lower() for file in files]
     right = [label in names[number] for label, number in zip(labels, best.tolist(), strict=True)]
     assert np.mean(right) >= 0.8
@@ -175,7 +175,7 @@ def test_pictures_of_one_kind_are_neighbours(encoders: Path, shared_data: Path) 
     folders = sorted((shared_data / "caltech").iterdir())[:12]
     files = [file for folder in folders for file in sorted(folder.glob("*.jpg"))[:8]]
     kinds = np.array([file.parent.name for file in files])
-    rows = neural.see([Picture(decode(file.read_bytes()).pixels) for file in files])
+    rows = neural.encode_image([Picture(decode(file.read_bytes()).pixels) for file in files])
     cosines = rows @ rows.T
     np.fill_diagonal(cosines, -2)
     nearest = np.argsort(-cosines, axis=1)[:, :3]

@@ -165,7 +165,7 @@ def test_a_clip_checkpoint_with_its_own_config_becomes_an_encoder(models: Path, 
     assert "licence: CC0" in out
     assert "Used by “Meaning”" in out
     encoder = load(models, "mine")
-    assert (encoder.words, encoder.dimension, encoder.meta["licence"]) == (True, 48, "CC0")
+    assert (encoder.knows_words, encoder.dimension, encoder.meta["licence"]) == (True, 48, "CC0")
     assert fetch(*options, "--name", "mine").count("made") == 1
     assert load(models, "mine").key == encoder.key, "the same weights make the same space"
 
@@ -184,8 +184,8 @@ def test_an_image_network_sees_what_the_original_sees(name: str, models: Path, t
     with torch.no_grad():
         expected = pooled(batch).numpy()
     assert encoder.dimension == expected.shape[1]
-    assert (encoder.see(pictures) * unit(expected)).sum(axis=1).min() >= 0.9999
-    assert np.array_equal(encoder.sight.preprocessing.batch([each.pixels for each in pictures]), batch.numpy())
+    assert (encoder.encode_image(pictures) * unit(expected)).sum(axis=1).min() >= 0.9999
+    assert np.array_equal(encoder.image_tower.preprocessing.batch([each.pixels for each in pictures]), batch.numpy())
 
 
 def _original(name: str) -> tuple[Any, Any, Any]:

@@ -34,13 +34,13 @@ def words() -> dict[str, np.ndarray]:
 
 def test_a_child_process_sees_as_its_parent_does(encoders: Path) -> None:
     encoder = load(encoders, "conse", threads=2)
-    expected = encoder.see([Picture(scene(5))])
+    expected = encoder.encode_image([Picture(scene(5))])
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         signal.alarm(60)
         try:
-            os.write(writing, encoder.see([Picture(scene(5))]).tobytes())
+            os.write(writing, encoder.encode_image([Picture(scene(5))]).tobytes())
         finally:
             os._exit(0)
     os.close(writing)
@@ -71,9 +71,9 @@ made = Path(sys.argv[2])
 make("efficientnet-lite0", made)
 for name in DEFAULTS:
     encoder = load(made if name == "efficientnet-lite0" else Path(sys.argv[1]), name)
-    encoder.see([Picture(np.zeros((30, 20, 3), np.uint8))])
-    if encoder.words:
-        encoder.read(["a dog"])
+    encoder.encode_image([Picture(np.zeros((30, 20, 3), np.uint8))])
+    if encoder.knows_words:
+        encoder.encode_text(["a dog"])
 assert not REFUSED & set(sys.modules)
 print("seen and read")
 """

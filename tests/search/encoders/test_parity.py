@@ -38,11 +38,11 @@ def test_efficientnet_is_the_torch_network(encoders: Path) -> None:
     network = reference.EfficientNet.from_name("efficientnet-lite0")
     network.load_state_dict(torch.load(packaged_file(PACKAGE, FILE), weights_only=True))
     network.eval()
-    sight = load(encoders, "efficientnet-lite0").sight
+    tower = load(encoders, "efficientnet-lite0").image_tower
     pixels = [scene(seed, (300 + 9 * seed, 280)) for seed in range(12)]
     with torch.no_grad():
-        maps = network.extract_features(torch.from_numpy(sight.preprocessing.batch(pixels)))
-    ours = sight.features([Picture(each) for each in pixels])
+        maps = network.extract_features(torch.from_numpy(tower.preprocessing.batch(pixels)))
+    ours = tower.activations([Picture(each) for each in pixels])
     assert least_cosine(ours, maps.mean(dim=(2, 3)).numpy()) >= 0.9999
     assert np.abs(ours - maps.mean(dim=(2, 3)).numpy()).max() < 1e-3
 

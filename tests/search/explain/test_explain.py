@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from gallery.services import add_image
-from search.explain import evidence
+from search.kernels.dihedral import Dihedral
 from search.methods import METHODS, get_method
+from search.methods.base import Comparison
 from tests.support.api import error_of
 from tests.support.images import encode, scene
 from tests.support.pages import add, copy, text, upload
@@ -102,19 +103,32 @@ def test_a_part_is_explained_as_a_part(client, pictures):
     assert set(part["methods"]) <= set(METHODS)
 
 
-def test_a_turned_picture_says_how_it_is_turned():
+@pytest.mark.parametrize("transform", Dihedral)
+def test_a_turned_picture_says_how_the_query_was_turned_back(transform):
     method = get_method("phash")
     pixels = scene(3)
-    found = method.rows([method.extract(pixels)])[0]
-    for turned, form in (
-        (pixels, "as it is"),
-        (pixels[:, ::-1], "mirrored"),
-        (pixels[::-1, ::-1], "turned by 180°"),
-        (np.rot90(pixels), "turned by 90° to the right"),
-        (np.rot90(pixels, -1), "turned by 90° to the left"),
-    ):
-        forms = method.queries(method.extract(np.ascontiguousarray(turned)))
-        assert evidence.bits(forms, found)["form"] == form
+    query = method.extract(np.ascontiguousarray(transform.apply(pixels)))
+    sizes = ((1, 1), (1, 1))
+    pair = Comparison(method.queries(query), query, method.extract(pixels), *sizes, lambda: None, lambda: pixels)
+    assert method.evidence(pair)["form"] == transform.inverse
+
+
+@pytest.mark.parametrize(
+    "transform, name",
+    [
+        (Dihedral.IDENTITY, "as it is"),
+        (Dihedral.FLIP_LEFT_RIGHT, "mirrored"),
+        (Dihedral.ROTATE_180, "turned by 180°"),
+        (Dihedral.ROTATE_90, "turned by 90° to the right"),
+        (Dihedral.ROTATE_270, "turned by 90° to the left"),
+    ],
+)
+def test_programs_are_told_how_the_query_was_turned_back(client, worker, transform, name):
+    pixels = scene(3)
+    found = add_image(data=encode(pixels)).image
+    query = add_image(data=encode(np.ascontiguousarray(transform.apply(pixels))[:, :, :], quality=90)).image
+    worker()
+    assert explained(client, found, query=query.pk)["methods"]["phash"]["shown"]["form"] == name
 
 
 def test_points_that_match_are_joined(client, worker):

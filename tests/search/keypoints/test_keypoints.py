@@ -14,7 +14,7 @@ from gallery.decoding import decode
 from search.exceptions import SpaceUnavailable
 from search.keypoints import codec, extraction
 from search.keypoints.codec import MOST, ORB, SIFT, unpack
-from search.keypoints.localization import Placement, matched, placement
+from search.keypoints.localization import Placement, match_keypoints, placement
 from search.methods.base import Verified
 from search.methods.local import KINDS, LocalFeatures, OrbFeatures
 from search.types import Pixels
@@ -181,7 +181,7 @@ def test_a_picture_in_a_larger_one_is_partly_outside_when_asked_the_other_way() 
 
 def test_matched_points_lie_where_the_transform_puts_them() -> None:
     query, candidate = local.extract(picture(9)[:, ::-1][40:240, 50:330]), local.extract(picture(9))
-    found = matched(query, candidate)
+    found = match_keypoints(query, candidate)
     assert found.mirrored
     assert found.inliers.sum() > 30
     agreed = found.pairs[found.inliers]
@@ -191,7 +191,8 @@ def test_matched_points_lie_where_the_transform_puts_them() -> None:
 
 def test_unrelated_pictures_have_no_transform() -> None:
     assert look(picture(10), picture(11)).transform is None
-    assert matched(local.extract(picture(10)), local.extract(np.zeros((9, 9, 3), np.uint8))).pairs.shape == (0, 4)
+    flat = local.extract(np.zeros((9, 9, 3), np.uint8))
+    assert match_keypoints(local.extract(picture(10)), flat).pairs.shape == (0, 4)
 
 
 def test_one_setting_chooses_the_kind(settings) -> None:

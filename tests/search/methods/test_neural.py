@@ -30,7 +30,7 @@ def test_it_is_the_configured_encoder() -> None:
     assert isinstance(method, NeuralFeatures)
     assert method.version.startswith("image-network:efficientnet-lite0@")
     assert len(method.version) <= 80
-    assert not method.words
+    assert not method.knows_words
 
 
 def test_a_feature_is_a_unit_vector_in_two_bytes_a_number() -> None:
@@ -82,7 +82,7 @@ def test_networks_that_are_shared_run_once_a_picture(monkeypatch: pytest.MonkeyP
     once = len(ran)
     get_method("semantic").extract_many([picture])
     assert once == len(ran) == 1
-    assert picture.seen
+    assert picture.activations
 
 
 def test_what_is_no_feature_of_it_does_not_fit() -> None:
@@ -109,7 +109,7 @@ def test_another_version_is_another_object_and_an_unknown_one_is_none() -> None:
 def test_without_its_encoder_it_names_the_cure(settings, tmp_path: Path) -> None:
     settings.MODELS_ROOT = tmp_path
     method = get_method("neural")
-    assert (method.metric, method.index, method.words) == ("euclidean", "hnsw", False)
+    assert (method.metric, method.index, method.knows_words) == ("euclidean", "hnsw", False)
     for needed in (lambda: method.version, lambda: method.dimension, lambda: method.extract(scene(1))):
         with pytest.raises(EncoderMissing, match="fetch_models efficientnet-lite0"):
             needed()
@@ -117,6 +117,6 @@ def test_without_its_encoder_it_names_the_cure(settings, tmp_path: Path) -> None
 
 def test_the_features_are_those_of_the_encoder(encoders: Path) -> None:
     picture = Picture(scene(3))
-    seen = load(encoders, "efficientnet-lite0").see([picture])
+    seen = load(encoders, "efficientnet-lite0").encode_image([picture])
     stored = get_method("neural").extract(picture.pixels)
     assert np.abs(get_method("neural").rows([stored]) - seen).max() < 1e-3

@@ -26,23 +26,23 @@ def test_it_is_the_bundled_space_where_there_is_no_clip() -> None:
     method = get_method("semantic")
     assert isinstance(method, JointSpace)
     assert method.version.startswith("image-text:conse@")
-    assert method.words
+    assert method.knows_words
 
 
 def test_a_clip_encoder_is_preferred_as_soon_as_it_is_there(settings, tmp_path: Path) -> None:
     settings.MODELS_ROOT = tmp_path
     tiny_encoder.make(tmp_path, 0)
     method = JointSpace()
-    assert method.chosen == "conse"
+    assert method.encoder_name == "conse"
     made = tiny_encoder.make(tmp_path, 0, name="clip:tiny:drawn", kind="clip")
-    assert method.chosen == made.name
+    assert method.encoder_name == made.name
     settings.SEMANTIC_ENCODER = "conse"
-    assert method.chosen == "conse"
+    assert method.encoder_name == "conse"
 
 
 def test_words_and_pictures_are_rows_of_one_index() -> None:
     method = get_method("semantic")
-    rows = method.read("a dog on the beach")
+    rows = method.encode_text("a dog on the beach")
     assert rows.shape == (1, method.dimension)
     assert rows.dtype == np.float32
     assert np.linalg.norm(rows) == pytest.approx(1, abs=1e-3)
@@ -64,7 +64,7 @@ def test_words_find_what_they_name(shared_data: Path) -> None:
     names = [file.stem.split("_", 1)[-1].replace("_", " ") for file in files]
     ranks = []
     for i, name in enumerate(names):
-        distances = np.linalg.norm(rows - method.read(f"a photo of a {name}"), axis=1)
+        distances = np.linalg.norm(rows - method.encode_text(f"a photo of a {name}"), axis=1)
         ranks.append(int((distances < distances[i]).sum()))
     assert np.mean(np.array(ranks) < 5) > 0.7
 

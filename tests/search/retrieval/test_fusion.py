@@ -1,9 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
-from search.retrieval.fusion import LEAST_DOUBT, Ranking, alone, fuse
-from search.types import Evidence
+from search.methods import METHODS, method_class
+from search.retrieval import fusion
+from search.retrieval.fusion import Ranking, alone
+from search.types import Confidence, Evidence, Hit
+
+
+def fuse(rankings: Mapping[str, Ranking]) -> list[Hit]:
+    """Fused with the confidences of the methods; a space that is not in their table has the usual one."""
+    known = {space: method_class(space).confidence for space in METHODS}
+    return fusion.fuse(rankings, {space: known.get(space, Confidence()) for space in rankings})
 
 
 def ranking(*keys: int, score: float = 0.9) -> dict[int, Evidence]:
@@ -77,7 +87,7 @@ def test_a_little_evidence_in_all_spaces_adds_up() -> None:
 def test_the_same_picture_in_every_space_scores_next_to_one_and_nothing_scores_more() -> None:
     same = {1: Evidence(1, 0.0, 1.0), 2: Evidence(2, 1.0, 0.4)}
     hits = fuse({"a": same, "b": same})
-    assert hits[0].score == pytest.approx(1 - LEAST_DOUBT**2)
+    assert hits[0].score == pytest.approx(1 - Confidence().least_doubt ** 2)
     assert all(0 < hit.score <= 1 for hit in hits)
     assert all(hit.distance == pytest.approx(1 - hit.score) for hit in hits)
 
