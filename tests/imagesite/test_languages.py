@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings as site
 from django.utils import translation
 
-from gallery.decoding import too_large
+from gallery.decoding.limits import too_large
 from gallery.models import Album, Image
 from gallery.web.i18n import localized
 from gallery.web.paging import SORTS, images

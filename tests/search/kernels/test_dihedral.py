@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
-from search.duplicates.pairs import TURNS
 
+from search.duplicates.relations import TRANSFORMS
 from search.kernels.dihedral import STEPS, Dihedral
 from search.methods.phash import FORMS
 
@@ -40,7 +40,7 @@ def test_points_of_a_transformed_picture_lead_back_to_where_they_were(transform:
 
 
 def test_the_numbers_that_are_stored_of_duplicates_keep_their_meaning() -> None:
-    assert [str(turn) for turn in TURNS] == [
+    assert [str(turn) for turn in TRANSFORMS] == [
         *("identity", "flip_left_right", "flip_top_bottom", "rotate_180"),
         *("transpose", "rotate_270", "rotate_90", "transverse"),
     ]
