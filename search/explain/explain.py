@@ -123,19 +123,19 @@ def explain(explained: ExplainedQuery, image: Image) -> Explanations:
 
 
 def _explanation(space: str, explained: ExplainedQuery, image: Image) -> Explanation:
-    query, asked = explained.query, explained.query.spaces[space]
-    method = asked.view.method
+    query, space_query = explained.query, explained.query.spaces[space]
+    method = space_query.view.method
     stored = stored_of([image.pk], space, method.version).get(image.pk)
     if stored is None:
         raise SpaceUnavailable("result_not_extracted")
-    distance = float(_distances(asked, [stored])[0])
+    distance = float(_distances(space_query, [stored])[0])
     # To verify a thousand candidates would take minutes.
     others = _sample(space, method.version, query.exclude | {image.pk}) if not method.reranked else []
-    nearer = float(np.mean(_distances(asked, others) > distance)) if others else None
+    nearer = float(np.mean(_distances(space_query, others) > distance)) if others else None
     score = method.word_score(distance) if query.words else method.score(distance)
     comparison = Comparison(
-        rows=asked.rows,
-        query=asked.feature,
+        rows=space_query.rows,
+        query=space_query.feature,
         image=stored,
         query_size=explained.size,
         image_size=(image.width, image.height),
@@ -145,13 +145,13 @@ def _explanation(space: str, explained: ExplainedQuery, image: Image) -> Explana
     return Explanation(space, distance, score, nearer, len(others), method.evidence(comparison), method.drawing)
 
 
-def _distances(asked: SpaceQuery, stored: Sequence[bytes]) -> NDArray[np.float64]:
+def _distances(space_query: SpaceQuery, stored: Sequence[bytes]) -> NDArray[np.float64]:
     """Of each to the nearest of the query's forms, as a search counts it."""
-    method, feature = asked.view.method, asked.feature
+    method, feature = space_query.view.method, space_query.feature
     if method.reranked and feature is not None:
         return np.array([verified.distance for verified in method.verify(feature, stored)])
     rows, measure = method.rows(stored), METRICS[method.metric].distances
-    nearest: NDArray[np.float64] = np.min([measure(form, rows) for form in asked.rows], axis=0)
+    nearest: NDArray[np.float64] = np.min([measure(form, rows) for form in space_query.rows], axis=0)
     return nearest
 
 
