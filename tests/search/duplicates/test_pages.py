@@ -7,25 +7,18 @@ from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from gallery.models import Image
-from gallery.services import add_image, delete_images
+from gallery.services import delete_images
 from search.duplicates import finding, review, wording
 from search.duplicates.models import Decision, Group, Verdict
-from search.features import extraction
 from search.retrieval.live import forget
 from tests.support.api import error_of, holder, writer
+from tests.support.duplicate_images import SIZE, add
 from tests.support.images import encode, scene
 from tests.support.pages import as_editor, text
 
 pytestmark = pytest.mark.django_db
 
-SIZE = (320, 240)
 EVIL = '"><script>alert(1)</script>'
-
-
-def add(seed, quality, **more):
-    image = add_image(data=encode(scene(seed, SIZE), quality=quality), **more).image
-    extraction.extract([image.pk], ["phash"])
-    return image
 
 
 @pytest.fixture
