@@ -160,7 +160,9 @@ def _listed(answer: Any) -> list[dict[str, Any]]:
 
 def main(home: Path) -> None:
     """All that is written goes into this folder, and the report to ``report.json`` there."""
-    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run/netns"], check=True)
+    namespaces = Path("/run/netns")
+    namespaces.mkdir(exist_ok=True)  # `ip netns` makes it when it is first used on a machine
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(namespaces)], check=True)
     tempfile.tempdir = str(home)
     make_missing(folder())
     make_switch()
