@@ -39,7 +39,7 @@ def bench_import(files: Sequence[Path]) -> list[Row]:
     """Pictures per second through the service (check, decode, store), and through the worker's extraction."""
     from gallery.services import add_image
     from search.features.extraction import extract
-    from search.jobs.reindexing import BATCH
+    from search.jobs.extraction_queue import BATCH
 
     started = time.perf_counter()
     ids = [add_image(data=path.read_bytes(), file_name=path.name).image.pk for path in files]

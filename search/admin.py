@@ -22,6 +22,7 @@ from search.features.versions import state_of_row, states_of
 from search.indexes import INDEXES
 from search.jobs import reindexing, status
 from search.jobs.admin import BackgroundJobAdmin, ReadOnlyAdmin
+from search.jobs.extraction_queue import enqueue
 from search.methods import METHODS, label_of
 from search.models import Extraction, Job, Snapshot, Space
 from search.snapshots.loading import index_name
@@ -40,13 +41,13 @@ class SearchedImageAdmin(ImageAdmin):
     def extract_again(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:
         ids = list(queryset.values_list("pk", flat=True))
         backlog.mark_stale(states_of(METHODS), ids)
-        reindexing.enqueue_extraction(ids)
+        enqueue(ids)
         self.message_user(request, f"{len(ids)} pictures will be worked on again.")
 
 
 @admin.register(Space)
 class SpaceAdmin(ReadOnlyAdmin):
-    """The ways of seeing, how each stands, and the jobs that bring them up to date."""
+    """The spaces, the status of each, and actions that bring them up to date."""
 
     list_display = (
         "label",
@@ -197,5 +198,5 @@ class FailedPictureAdmin(ReadOnlyAdmin):
     def try_again(self, request: HttpRequest, queryset: QuerySet[Extraction]) -> None:
         ids: Sequence[int] = list(queryset.values_list("image_id", flat=True))
         Extraction.objects.filter(pk__in=ids).delete()
-        reindexing.enqueue_extraction(ids)
+        enqueue(ids)
         self.message_user(request, f"{len(ids)} pictures will be tried again.")

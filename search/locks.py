@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.db import connection
 
-LOCKS = 7_311  # our class of PostgreSQL's advisory locks; those of one number, as for content, are others
+LOCKS = 7_311  # first of the two numbers of PostgreSQL's advisory locks; gallery uses locks of a single number
 
 
 @contextmanager
 def exclusive(name: str) -> Iterator[bool]:
-    """Try to take the lock of this name; yields False at once if another process, or a thread of this one, has it.
+    """Try to take the lock of this name; yields at once whether it was free.
 
-    Among processes of a machine a file is locked, and among machines that share a PostgreSQL the name in there.
+    A file excludes other processes of this machine, and an advisory lock those of all machines that share a PostgreSQL.
     """
     settings.SNAPSHOT_ROOT.mkdir(parents=True, exist_ok=True)
     with (settings.SNAPSHOT_ROOT / f"{name}.lock").open("w") as file:
@@ -34,7 +34,7 @@ def exclusive(name: str) -> Iterator[bool]:
 
 @contextmanager
 def _advisory_lock(name: str) -> Iterator[bool]:
-    """On a connection of its own: the lock ends with it, and the work may close the usual one."""
+    """On a separate connection: the lock ends with it, and the work may close the usual one."""
     own = connection.copy()
     try:
         with own.cursor() as cursor:

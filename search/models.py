@@ -1,4 +1,4 @@
-"""What the database knows of searching. It is the truth; every index is a cache of it."""
+"""The tables of searching. They are the truth; every index is a cache of them."""
 
 from __future__ import annotations
 
@@ -87,9 +87,9 @@ class Commit(models.Model):
 
 
 class Feature(models.Model):
-    """A picture in one space, in one version of its method. A row without data is a tombstone.
+    """The feature of an image in a version of a space. A row without data is a tombstone.
 
-    ``image_id`` is no foreign key to the database: the row outlives the picture as its tombstone.
+    ``image_id`` is no foreign key: the row outlives the image as its tombstone.
     """
 
     space = models.ForeignKey(Space, on_delete=models.CASCADE, related_name="features")

@@ -9,20 +9,20 @@ from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 
 from search.collection import images_added, images_deleted
-from search.features import store
-from search.jobs import reindexing
+from search.features.store import write_tombstones
+from search.jobs.extraction_queue import enqueue
 from search.methods import METHODS
 from search.models import Space
 
 
 @receiver(images_added)
 def extract_features(ids: Sequence[int], **_: object) -> None:
-    reindexing.enqueue_extraction(ids)
+    enqueue(ids)
 
 
 @receiver(images_deleted)
 def leave_tombstones(ids: Sequence[int], **_: object) -> None:
-    store.write_tombstones(ids)
+    write_tombstones(ids)
 
 
 @receiver(post_migrate)

@@ -1,4 +1,4 @@
-"""Doors for the queue: ids in, one call, safe to run twice."""
+"""Tasks take ids and make one call; each is safe to run twice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from celery.signals import worker_ready
 
 from search.exceptions import SpaceUnavailable
 from search.features import extraction
-from search.jobs import reindexing
+from search.jobs import reindexing, sweeping
 from search.jobs.queue import send
 from search.retrieval import recall_check
 from search.snapshots.build import build
@@ -27,7 +27,7 @@ def extract(ids: Sequence[int]) -> None:
 
 @shared_task
 def build_index(space: str) -> None:
-    """Bring a space's snapshot up to its head; what is in the way now is looked at again by the next sweep."""
+    """Bring a space's snapshot up to its head; the next sweep tries again what cannot be done now."""
     try:
         build(space)
     except SpaceUnavailable as error:
@@ -36,14 +36,14 @@ def build_index(space: str) -> None:
 
 @shared_task
 def advance_job(job_id: int) -> None:
-    """Bring a job one step on."""
+    """Advance a job by one step."""
     reindexing.advance(job_id)
 
 
 @shared_task
 def sweep(at_once: bool = False) -> None:
-    """Ask for what is missing."""
-    reindexing.sweep(at_once=at_once)
+    """Queue what is missing."""
+    sweeping.sweep(at_once=at_once)
 
 
 @shared_task
@@ -55,5 +55,5 @@ def self_check() -> None:
 
 @worker_ready.connect
 def sweep_at_start(**_: object) -> None:
-    """What was under way when the last worker died is asked for again at once."""
+    """Queue again at once what was running when the last worker died."""
     send("search.tasks.sweep", True)

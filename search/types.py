@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Keys = NDArray[np.int64]
 Features = NDArray[np.generic]
 Pixels = NDArray[np.uint8]
-Transform = tuple[float, ...]  # 3 x 3, row by row: pixels of the query, as shares of its size -> of the found picture
+Transform = tuple[float, ...]  # 3 x 3, row by row: pixels of the query, as shares of its size -> of the hit
 Step = TypeVar("Step")
 
 
@@ -22,7 +22,7 @@ def gettext_noop(text: str) -> str:
 
 
 class Message(str):
-    """A text for people that knows its ``code``, and how to be said in other languages.
+    """A text for people with its ``code`` and what a translation needs.
 
     As a string it is English, for logs, programs and whatever is stored; gallery/web/i18n.py fills ``params`` into the
     translation of ``text``. A parameter may be a Message too.
@@ -73,9 +73,9 @@ class Matches:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Why one space put a picture where it did: 1-based rank, distance in the space's metric, score 0..1.
+    """Why a space ranked a picture as it did: 1-based rank, distance in the space's metric, score 0..1.
 
-    ``transform``: where the query lies in the found picture, if the space has looked.
+    ``transform``: where the query lies in the picture, if the method verifies that.
     """
 
     rank: int
@@ -86,7 +86,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One found picture, with what each space has to say of it."""
+    """A picture in a result, with the evidence of each space that has some."""
 
     key: int
     score: float
@@ -111,5 +111,5 @@ class Progress(Protocol):
 
 
 def silent(steps: Iterable[Step], total: int, label: str) -> Iterable[Step]:
-    """No progress shown."""
+    """Show no progress."""
     return steps

@@ -13,7 +13,7 @@ from django.core.cache import cache
 
 from search.features import backlog
 from search.features.versions import states_of
-from search.jobs import reindexing
+from search.jobs.sweeping import sweep
 from search.methods import METHODS
 from search.models import Job
 from search.retrieval.live import forget
@@ -137,7 +137,7 @@ def worker(django_capture_on_commit_callbacks) -> Callable[[], None]:
     def work() -> None:
         for _ in range(20):
             with django_capture_on_commit_callbacks(execute=True):
-                reindexing.sweep(at_once=True)
+                sweep(at_once=True)
             waiting = backlog.lacking(states_of(METHODS), thumbnails=True).exists()
             unfinished = Job.objects.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING]).exists()
             if not waiting and not unfinished:

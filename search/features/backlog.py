@@ -67,7 +67,7 @@ def mark_stale(states: Iterable[SpaceState], ids: Iterable[int] | None = None) -
 
 
 def unmark_stale(spaces: Iterable[str]) -> int:
-    """Take back what ``mark_stale`` asked for of all images: the features that are stored count as they are."""
+    """Undo ``mark_stale`` for all images that were not extracted again since: their features count as they are."""
     return Feature.objects.filter(space__in=list(spaces), stale=True).update(stale=False)
 
 

@@ -112,7 +112,7 @@ def _computed(group: Sequence[Decoded], lacks: Mapping[TargetVersion, set[int]],
         except SpaceUnavailable as error:  # its model went away meanwhile; no picture is to blame
             log.warning("Space %s: %s", target.space, error)
             continue
-        except Exception:  # of one of them, and only computing each by itself tells of which
+        except Exception:  # computing each by itself shows which picture is to blame
             features = _one_by_one(target, lacking, failed)
         new.extend(features)
     return new

@@ -1,8 +1,7 @@
 """The stored features: reading them, and writing them under the next sequence numbers of their space.
 
 ``store`` and ``write_tombstones`` lock the heads of their spaces, always in the order of their names, number their
-changes and commit. So sequence order is commit order: who has read all rows up to a sequence number has missed none
-below it.
+changes and commit. So sequence order is commit order: a reader of all rows up to a number has missed none below it.
 """
 
 from __future__ import annotations

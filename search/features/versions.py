@@ -22,10 +22,10 @@ from search.types import Message
 
 @dataclass(frozen=True)
 class SpaceState:
-    """A space as one query found it: the values of its row, and its method in the versions that matter.
+    """A space at one moment: the values of its row, and its method in the versions that matter.
 
-    ``version`` is what the row says, "" until the first snapshot is built; ``refused`` was rolled back. Methods are
-    made when they are first asked for, so that a broken one harms nobody who does not need it; then they stay the same.
+    ``version`` is that of the row, "" until the first snapshot is built; ``refused`` was rolled back. Methods are made
+    at their first use and then stay the same; a broken one raises only where it is used.
     """
 
     name: str
@@ -87,9 +87,9 @@ def state_of(name: str) -> SpaceState:
 
 def states_of(names: Iterable[str]) -> list[SpaceState]:
     """The states of these spaces, in their order, by one query. A space without a row is empty."""
-    asked = list(names)
-    rows = Space.objects.select_related("snapshot").in_bulk(asked)
-    return [state_of_row(rows.get(name) or Space(name=name)) for name in asked]
+    names = list(names)
+    rows = Space.objects.select_related("snapshot").in_bulk(names)
+    return [state_of_row(rows.get(name) or Space(name=name)) for name in names]
 
 
 def state_of_row(row: Space) -> SpaceState:

@@ -32,7 +32,7 @@ def send(name: str, *arguments: object) -> bool:
 
 
 def _publish(name: str, arguments: tuple[object, ...]) -> None:
-    # Only a registered task obeys task_always_eager; a web process knows no tasks, and needs only the name.
+    # Only a registered task obeys task_always_eager; a web process has registered none and needs only the name.
     if task := current_app.tasks.get(name):
         task.delay(*arguments)
     else:

@@ -12,7 +12,7 @@ from search.exceptions import BadQuery
 from search.features.store import stored_of
 from search.methods import ALL, spaces_of
 from search.methods.base import Verified
-from search.retrieval.fusion import Ranking, alone, fuse
+from search.retrieval.fusion import Ranking, fuse, hits_of
 from search.retrieval.guard import skipping
 from search.retrieval.query import Query, SpaceQuery
 from search.types import Confidence, Evidence, Keys, Result
@@ -39,21 +39,21 @@ def search(query: Query, *, method: str = ALL, limit: int = 20, allowed: Keys | 
     rankings: dict[str, Ranking] = {}
     confidences: dict[str, Confidence] = {}
     for space in spaces:
-        if asked := query.spaces.get(space):
+        if space_query := query.spaces.get(space):
             with skipping(space, skipped), SECONDS.labels(space).time():
-                rankings[space] = _ranking(space, asked, query, depth, allowed)
-                confidences[space] = asked.view.method.confidence
-                skipped |= {space: asked.view.problem} if asked.view.problem else {}
-    hits = fuse(rankings, confidences) if method == ALL else alone(rankings.get(method, {}), method)
+                rankings[space] = _ranking(space, space_query, query, depth, allowed)
+                confidences[space] = space_query.view.method.confidence
+                skipped |= {space: space_query.view.problem} if space_query.view.problem else {}
+    hits = fuse(rankings, confidences) if method == ALL else hits_of(rankings.get(method, {}), method)
     return Result(method, round(1000 * (perf_counter() - started), 3), tuple(hits[:limit]), skipped)
 
 
-def _ranking(space: str, asked: SpaceQuery, query: Query, depth: int, allowed: Keys | None) -> Ranking:
+def _ranking(space: str, space_query: SpaceQuery, query: Query, depth: int, allowed: Keys | None) -> Ranking:
     """A space's nearest keys, the first of them in the order that its method gives them when it re-ranks."""
-    method = asked.view.method
-    candidates = _candidates(asked, query.exclude, depth, allowed)
+    method = space_query.view.method
+    candidates = _candidates(space_query, query.exclude, depth, allowed)
     verified = {key: Verified(distance) for key, (distance, _) in candidates.items()}
-    verified |= _reranked(space, asked, candidates)
+    verified |= _reranked(space, space_query, candidates)
     score = method.word_score if query.words else method.score
     ordered = sorted(verified.items(), key=lambda item: (item[1].distance, item[0]))
     return {
@@ -62,23 +62,23 @@ def _ranking(space: str, asked: SpaceQuery, query: Query, depth: int, allowed: K
     }
 
 
-def _candidates(asked: SpaceQuery, exclude: frozenset[int], depth: int, allowed: Keys | None) -> Candidates:
+def _candidates(space_query: SpaceQuery, exclude: frozenset[int], depth: int, allowed: Keys | None) -> Candidates:
     """The ``depth`` nearest keys to any of the query's rows."""
     candidates: Candidates = {}
-    for number, row in enumerate(asked.rows):
-        matches = asked.view.search(row, depth + len(exclude), allowed)
+    for number, row in enumerate(space_query.rows):
+        matches = space_query.view.search(row, depth + len(exclude), allowed)
         for key, distance in zip(matches.keys.tolist(), matches.distances.tolist(), strict=True):
             if key not in exclude and (key not in candidates or distance < candidates[key][0]):
                 candidates[key] = distance, number
     return dict(sorted(candidates.items(), key=lambda item: (item[1][0], item[0]))[:depth])
 
 
-def _reranked(space: str, asked: SpaceQuery, candidates: Candidates) -> dict[int, Verified]:
+def _reranked(space: str, space_query: SpaceQuery, candidates: Candidates) -> dict[int, Verified]:
     """The first candidates, compared by their stored features, if the method does that."""
-    method = asked.view.method
+    method = space_query.view.method
     keys = list(candidates)[: method.reranked]
-    if not keys or asked.feature is None:
+    if not keys or space_query.feature is None:
         return {}
     stored = stored_of(keys, space, method.version)
-    verified = method.verify(asked.feature, list(stored.values()), [candidates[key][1] for key in stored])
+    verified = method.verify(space_query.feature, list(stored.values()), [candidates[key][1] for key in stored])
     return dict(zip(stored, verified, strict=True))

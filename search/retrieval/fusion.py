@@ -12,7 +12,7 @@ from search.types import Confidence, Evidence, Hit
 Ranking = Mapping[int, Evidence]
 
 
-def alone(ranking: Ranking, space: str) -> list[Hit]:
+def hits_of(ranking: Ranking, space: str) -> list[Hit]:
     """The hits of one space, nearest first."""
     ordered = sorted(ranking.items(), key=lambda item: item[1].rank)
     return [Hit(key, hit.score, hit.distance, {space: hit}) for key, hit in ordered]

@@ -171,7 +171,7 @@ def _caught_up(view: View, state: SpaceState) -> View:
 
 
 def present(keys: Keys, among: Keys) -> NDArray[np.bool_]:
-    """Which of the keys are ``among`` sorted ones, ``(len(keys),)``; does not look at all of those."""
+    """Which of the keys are ``among`` sorted ones, ``(len(keys),)``, by binary search."""
     if not len(among):
         return np.zeros(len(keys), np.bool_)
     matches: NDArray[np.bool_] = among[np.minimum(np.searchsorted(among, keys), len(among) - 1)] == keys

@@ -1,4 +1,4 @@
-"""What a visitor gives -> a query: pixels, a stored image, a part of one, words."""
+"""Makes queries of pixels, a stored image, a part of a stored image, or words."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def query_by_features(features: Mapping[tuple[str, str], bytes], method: str = A
 
 
 def query_by_text(text: str, method: str = ALL) -> Query:
-    """A query by words, for the spaces that know words. Raises BadQuery if the one that is named does not."""
+    """A query by words, for the spaces that know words. Raises BadQuery if the named space knows none."""
     names = [space for space in spaces_of(method) if method_class(space).knows_words]
     if not names:
         raise BadQuery("method_without_words", method=Message(method, label_of(method)))

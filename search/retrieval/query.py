@@ -11,9 +11,9 @@ from search.types import Features, Message
 
 @dataclass(frozen=True, slots=True)
 class SpaceQuery:
-    """What one space is asked: the nearest to any of ``rows``, of shape ``(m, dimension)``, in a view of the space.
+    """A query of one space: find the nearest to any of ``rows``, of shape ``(m, dimension)``, in a view of the space.
 
-    The view is that of when the query was made, so that the rows meet no version of features but their own.
+    The view is the one for which the rows were made, so that they are compared with no other version of features.
     ``feature`` is the stored feature that the rows were made from, for re-ranking; words and means have none.
     """
 
@@ -24,7 +24,7 @@ class SpaceQuery:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for, by space; ``missing`` says why a space cannot be asked.
+    """A query of several spaces; ``missing`` has the reason for each space that cannot take part.
 
     ``exclude`` are keys that are no answer, such as the query picture itself. ``words``: the query is a text.
     """

@@ -119,7 +119,7 @@ def exact(state: SpaceState, view: View, queries: Features) -> list[Matches]:
 
 
 def recall(key: int, answer: Matches, truth: Matches, changed: Keys) -> float:
-    """The share of the truth that was found; what is as near as the last of it is as good."""
+    """Recall@K of an answer, 0 to 1, without the query itself; what is as near as the last of the truth is as good."""
     right = truth.keys[(truth.keys != key) & ~np.isin(truth.keys, changed)][:K]
     if not len(right):
         return 1.0

@@ -17,7 +17,7 @@ from search.snapshots.shared import is_shared
 def warm_up(*, networks: bool = True) -> None:
     """Run each method and its index once. numba keeps the machine code on disk, so only the first ever is slow.
 
-    A space without a model is passed over, and so are those with one unless ``networks``. The database is not asked.
+    Spaces whose model is missing are left out, and unless ``networks`` all that need one. The database is not read.
     """
     picture = Picture(np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8))
     for space in METHODS:

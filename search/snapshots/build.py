@@ -73,7 +73,7 @@ def _may_serve(state: SpaceState, snapshot: Snapshot) -> bool:
 
 
 def _lost(state: SpaceState, snapshot: Snapshot) -> bool:
-    """Whether the server of a shared index does not have its rows any more; asking takes one short request."""
+    """Whether the server of a shared index has lost its rows. False while it does not answer."""
     if snapshot.index not in shared_kinds():
         return False
     try:
@@ -159,7 +159,7 @@ def _activated(state: SpaceState, snapshot: Snapshot, method: Method) -> SpaceSt
             Space.objects.get_or_create(pk=state.name)  # nothing was ever stored in it
         snapshot.save()
         if method is state.coming:
-            # Whoever stores features locks the row: from here on none comes in the serving version alone.
+            # Writers of features lock this row, so none can be stored between this check and the commit.
             row.select_for_update().get()
             if not complete(state):
                 return state

@@ -63,14 +63,14 @@ def fetch(name: str, checksum: str) -> Path:
 
 def drop_others(space: str, folders: Iterable[str]) -> None:
     """Delete the folders of a space but for these, on this machine and in the storage. The caller holds its lock."""
-    kept = {Path(folder).name for folder in folders}
+    named = {Path(folder).name for folder in folders}
     with suppress(FileNotFoundError):
         for folder in (settings.SNAPSHOT_ROOT / space).iterdir():
-            if folder.name not in kept:
+            if folder.name not in named:
                 shutil.rmtree(folder, ignore_errors=True)
     if store := _store():
         with suppress(FileNotFoundError, SpaceUnavailable), _storage():
-            for name in set(store.listdir(space)[0]) - kept:
+            for name in set(store.listdir(space)[0]) - named:
                 for file in store.listdir(f"{space}/{name}")[1]:
                     store.delete(f"{space}/{name}/{file}")
 

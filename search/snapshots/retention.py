@@ -22,23 +22,23 @@ AT_ONCE = 5_000  # rows deleted in one transaction: others want to write too
 def prune(state: SpaceState) -> None:
     """Delete what is needed neither for searching nor for a rollback. The caller holds the space's lock.
 
-    Kept are the newest snapshots of the version that serves, and one of the version before it, with its features; and
-    the features of a version that was rolled back. A snapshot that cannot be used does not count, but is kept for
-    people to look at until it is older than all that are kept.
+    Retained are the newest snapshots of the serving version, and one of the version before it with its features; and
+    the features of a version that was rolled back. A snapshot that cannot be used does not count, but stays for
+    people to inspect until it is older than all that are retained.
     """
     snapshots = list(Snapshot.objects.filter(space=state.name))  # the newest first
     usable = [snapshot for snapshot in snapshots if not snapshot.problem]
     own = [snapshot for snapshot in usable if snapshot.version == state.version][: settings.SNAPSHOTS_KEPT]
     if not own:
         return
-    kept = own + [snapshot for snapshot in usable if snapshot.version != state.version][:1]
-    needed = {state.refused, *(snapshot.version for snapshot in kept)}
+    retained = own + [snapshot for snapshot in usable if snapshot.version != state.version][:1]
+    needed = {state.refused, *(snapshot.version for snapshot in retained)}
     _drop_versions(state, {snapshot.version for snapshot in snapshots}, needed)
-    left = [each for each in snapshots if each in kept or (each.problem and each.pk > own[-1].pk)]
+    left = [each for each in snapshots if each in retained or (each.problem and each.pk > own[-1].pk)]
     if dropped := [snapshot.pk for snapshot in snapshots if snapshot not in left]:
         Snapshot.objects.filter(pk__in=dropped).delete()
     changelog = Commit.objects.filter(space=state.name, sequence__lt=min(snapshot.sequence for snapshot in own))
-    changelog.exclude(sequence__in=[snapshot.sequence for snapshot in kept]).delete()
+    changelog.exclude(sequence__in=[snapshot.sequence for snapshot in retained]).delete()
     replication.drop_others(state.name, [snapshot.folder for snapshot in left])
     _drop_shared_rows(state.name, left, {snapshot.index for snapshot in snapshots})
 
@@ -56,16 +56,16 @@ def _drop_versions(state: SpaceState, of_snapshots: set[str], needed: set[str]) 
 
 def _drop_shared_rows(space: str, snapshots: Sequence[Snapshot], kinds: set[str]) -> None:
     """Delete rows on servers that no snapshot names; none of them while it cannot be read what one names."""
-    kept: list[Path] = []
+    named: list[Path] = []
     for snapshot in snapshots:
         if snapshot.index not in shared_kinds():
             continue
         try:
-            kept.append(replication.fetch(snapshot.folder, snapshot.checksum))
+            named.append(replication.fetch(snapshot.folder, snapshot.checksum))
         except (OSError, ValueError, SpaceUnavailable):
             if not snapshot.problem:
                 return
-    drop_unnamed(space, kinds, kept)
+    drop_unnamed(space, kinds, named)
 
 
 def drop_local(space: str) -> None:

@@ -55,9 +55,9 @@ def noted_position(index: Index) -> Position:
 
 def drop_unnamed(space: str, kinds: Iterable[str], folders: Iterable[Path]) -> None:
     """Drop the rows of a space that no snapshot names; a server that is away keeps them until the next time."""
-    kept = list(folders)
+    named = list(folders)
     for kind in set(kinds) & set(INDEXES):
         index = index_class(kind)
         if issubclass(index, SharedIndex):
             with suppress(SpaceUnavailable):
-                index.keep_only(space, kept)
+                index.keep_only(space, named)

@@ -20,8 +20,10 @@ from search.circuit_breaker import CircuitBreaker
 from search.exceptions import SnapshotDamaged, SpaceUnavailable
 from search.features import backlog
 from search.features.extraction import extract
-from search.features.versions import state_of
-from search.jobs import queue, reindexing
+from search.features.versions import state_of, states_of
+from search.jobs import queue
+from search.jobs.extraction_queue import enqueue_missing
+from search.methods import METHODS
 from search.models import Extraction, Snapshot
 from search.retrieval.engine import search
 from search.retrieval.live import forget, view_of
@@ -205,5 +207,5 @@ def test_what_could_not_be_queued_is_asked_for_by_the_next_sweep(
         without_broker.setattr(tasks.extract, "delay", refuse)
         add_image(data=encode(scene(1, (80, 60)), "PNG"))
     with django_capture_on_commit_callbacks(execute=True):
-        assert reindexing.sweep_missing() == 1
+        assert enqueue_missing(states_of(METHODS)) == 1
     assert backlog.pending(state_of("phash")) == 0

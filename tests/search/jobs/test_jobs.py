@@ -7,8 +7,9 @@ import pytest
 from gallery.services import add_image
 from search.exceptions import UnknownSpace
 from search.features import backlog
-from search.features.versions import state_of
-from search.jobs import reindexing
+from search.features.versions import state_of, states_of
+from search.jobs import extraction_queue, reindexing
+from search.jobs.extraction_queue import enqueue_missing
 from search.methods import METHODS, get_method
 from search.models import Extraction, Feature, Job, Snapshot, Space
 from tests.support.images import encode, scene
@@ -73,9 +74,9 @@ def test_a_sweep_leaves_alone_what_is_under_way_and_takes_it_again_at_a_start(
 ) -> None:
     ids = add(3)
     assert Extraction.objects.count() == 3
-    assert reindexing.sweep_missing() == 0
+    assert enqueue_missing(states_of(METHODS)) == 0
     with django_capture_on_commit_callbacks() as queued:
-        assert reindexing.sweep_missing(at_once=True) == len(ids)
+        assert enqueue_missing(states_of(METHODS), at_once=True) == len(ids)
     assert len(queued) == 1
 
 
@@ -83,11 +84,11 @@ def test_a_sweep_strikes_off_what_was_asked_for_when_it_was_just_done(worker: Wo
     ids = add(2)
     worker()
     backlog.note_enqueued(ids)
-    reindexing.sweep_missing()
+    enqueue_missing(states_of(METHODS))
     assert Extraction.objects.count() == 2, "somebody may be at it"
     settings.TASK_LOST_SECONDS = 0
     backlog.note_enqueued([10**6])  # deleted since
-    reindexing.sweep_missing()
+    enqueue_missing(states_of(METHODS))
     assert not Extraction.objects.exists()
 
 
@@ -95,12 +96,12 @@ def test_a_picture_that_was_tried_before_goes_alone(django_capture_on_commit_cal
     ids = add(4)
     Extraction.objects.filter(pk__in=ids[:2]).update(tries=1)
     with django_capture_on_commit_callbacks() as queued:
-        reindexing.sweep_missing(at_once=True)
+        enqueue_missing(states_of(METHODS), at_once=True)
     assert len(queued) == 3
 
 
 def test_the_queue_is_not_flooded(monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks) -> None:
-    monkeypatch.setattr(reindexing, "MOST_QUEUED", 4)
+    monkeypatch.setattr(extraction_queue, "MOST_QUEUED", 4)
     with django_capture_on_commit_callbacks() as queued:
         add(6)
     assert len(queued) == 4

@@ -6,7 +6,7 @@ import pytest
 
 from search.methods import METHODS, method_class
 from search.retrieval import fusion
-from search.retrieval.fusion import Ranking, alone
+from search.retrieval.fusion import Ranking, hits_of
 from search.types import Confidence, Evidence, Hit
 
 
@@ -43,7 +43,7 @@ KINDS = measured({1: 1.2} | crowd(0.5, 0.01), 1.3)
 
 
 def test_one_space_keeps_its_order_distances_and_scores() -> None:
-    hits = alone(ranking(7, 3, 5), "phash")
+    hits = hits_of(ranking(7, 3, 5), "phash")
     assert [(hit.key, hit.distance, hit.score) for hit in hits] == [(7, 1.0, 0.9), (3, 2.0, 0.9), (5, 3.0, 0.9)]
     assert hits[0].methods["phash"].rank == 1
 
