@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.conf import settings
 from django.utils.crypto import salted_hmac
@@ -10,8 +12,8 @@ class SearchConfig(AppConfig):
     name = "search"
 
     def ready(self) -> None:
-        from search import checks, receivers  # noqa: F401  (connects them)
-
+        for module in ("search.checks", "search.receivers"):  # importing them registers what they have
+            import_module(module)
         configure(_configuration)
         server.configure(_milvus)
 

@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -6,4 +8,4 @@ class DuplicatesConfig(AppConfig):
     label = "duplicates"
 
     def ready(self) -> None:
-        from search.duplicates import receivers  # noqa: F401  (connects them)
+        import_module("search.duplicates.receivers")  # which connects them
