@@ -24,17 +24,34 @@ from tests.support.milvus_server import LentCollections, MilvusServer, missing_m
 from tests.support.paths import SHARED_DATA
 from tests.support.servers import Postgres, Redis, missing_programs
 from tests.support.static_files import collect
+from tests.upgrade.proof import NO_HISTORY
 
 # What a continuous-integration run may skip; everything else has to run there.
 MAY_SKIP_ON_CI: tuple[str, ...] = ()
-IMPOSSIBLE = (milvus_server.OTHER_PROCESSOR, s3_server.OTHER_PROCESSOR, NO_NAMESPACES)
+IMPOSSIBLE = (milvus_server.OTHER_PROCESSOR, s3_server.OTHER_PROCESSOR, NO_NAMESPACES, NO_HISTORY)
 NO_PICTURES = "needs the pictures of the evaluation"
 if os.environ.get("WITHOUT_PICTURES"):  # a run of CI that says that it cannot have them
     IMPOSSIBLE += (NO_PICTURES,)
 
 
+# `make test-fast` leaves these out: they start servers, browsers or other processes, or make encoders.
+SLOW_FOLDERS = ("browser", "cluster", "upgrade")
+SLOW_FILES = ("gallery/test_robust_files.py", "imagesite/test_no_torch.py", "search/encoders/test_fetch_models.py")
+SLOW_FIXTURES = {"bucket", "chromium", "milvus", "s3", "servers", "shared_data", "site", "sites", "start"}
+ROOT_OF_TESTS = Path(__file__).parent
+
+
+def is_slow(item: pytest.Item) -> bool:
+    path = item.path.relative_to(ROOT_OF_TESTS)
+    fixtures = SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ()))
+    return path.parts[0] in SLOW_FOLDERS or path.as_posix() in SLOW_FILES or bool(fixtures)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not is_slow(item))  # what takes long is not left for the end, when others are idle
     for item in items:
+        if is_slow(item):
+            item.add_marker(pytest.mark.slow)
         if "shared_data" in getattr(item, "fixturenames", ()) and not SHARED_DATA.is_dir():
             item.add_marker(pytest.mark.skip(reason=f"{NO_PICTURES} in {SHARED_DATA.name}/, which are not here"))
 

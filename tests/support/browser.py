@@ -8,6 +8,7 @@ from gallery.models import Image
 from gallery.services import add_image
 from search.retrieval.live import forget
 from tests.support.images import encode, scene
+from tests.support.prepared import begin_with
 
 SHAPES = [(320, 240), (240, 320), (400, 200), (256, 256), (360, 240)]
 
@@ -25,16 +26,21 @@ HAND_OVER = """([kind, name, type, data]) => {
 
 def fill(count, worker=None):
     """Pictures of several shapes; every third is a copy of the one before, in other bytes."""
+    if worker:
+        begin_with(f"{count} scenes", lambda: [add_scenes(count), worker()])
+    else:
+        add_scenes(count)
+    forget()
+    return list(Image.objects.order_by("pk"))
+
+
+def add_scenes(count):
     for number in range(count):
         seed, quality = (number - 1, 60) if number % 3 == 2 else (number, 90)
         pixels = scene(seed, SHAPES[seed % len(SHAPES)])
         add_image(
             data=encode(pixels, quality=quality), title=f"Scene {number}", tags=["even" if number % 2 == 0 else "odd"]
         )
-    if worker:
-        worker()
-    forget()
-    return list(Image.objects.order_by("pk"))
 
 
 def query(seed=1):

@@ -1,7 +1,9 @@
 """A map in a browser: opened, waited for, measured, drawn on."""
 
+from gallery.models import Image
 from search.map import services
 from tests.support.browser import WINDOWS, fill
+from tests.support.prepared import begin_with
 
 SPACE = "color"
 
@@ -36,9 +38,12 @@ LOADED = """() => {
 
 
 def make_map(worker, count=40):
-    images = fill(count, worker)
-    services.advance(services.request_layout(space=SPACE).pk)
-    return images
+    def make():
+        fill(count, worker)
+        services.advance(services.request_layout(space=SPACE).pk)
+
+    begin_with(f"a map of {count}", make)
+    return list(Image.objects.order_by("pk"))
 
 
 def open_map(window, path=f"/map/?space={SPACE}"):
