@@ -18,10 +18,10 @@ run: $(VENV)/core.stamp ## set up and serve the site on http://127.0.0.1:8000 (P
 	@exec $(MANAGE) serve
 
 test: $(VENV)/dev.stamp ## set up and run the tests (ARGS="-k word" for some of them, JOBS=0 in one process)
-	@exec $(VENV)/bin/python -m pytest --numprocesses=$(JOBS) --dist=loadfile --durations=15 $(ARGS)
+	@exec $(VENV)/bin/python -m pytest --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder --durations=15 $(ARGS)
 
 test-fast: $(VENV)/dev.stamp ## the tests that need no server, browser, other process or real encoder (a minute; for working)
-	@exec $(VENV)/bin/python -m pytest --numprocesses=$(JOBS) --dist=loadfile -m "not slow" $(ARGS)
+	@exec $(VENV)/bin/python -m pytest --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
 
 lint: $(VENV)/dev.stamp ## check style and types
 	$(VENV)/bin/ruff check .

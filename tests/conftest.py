@@ -35,6 +35,7 @@ if os.environ.get("WITHOUT_PICTURES"):  # a run of CI that says that it cannot h
 
 
 # `make test-fast` leaves these out: they start servers, browsers or other processes, or make encoders.
+LONGEST = ("cluster", "upgrade")  # begun first: what takes long is not left for the end, when others are idle
 SLOW_FOLDERS = ("browser", "cluster", "upgrade")
 SLOW_FILES = ("gallery/test_robust_files.py", "imagesite/test_no_torch.py", "search/encoders/test_fetch_models.py")
 SLOW_FIXTURES = {"bucket", "chromium", "milvus", "s3", "servers", "shared_data", "site", "sites", "start"}
@@ -48,7 +49,8 @@ def is_slow(item: pytest.Item) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not is_slow(item))  # what takes long is not left for the end, when others are idle
+    slow_files = {item.path for item in items if is_slow(item)}
+    items.sort(key=lambda item: (item.path not in slow_files, item.path.parent.name not in LONGEST))
     for item in items:
         if is_slow(item):
             item.add_marker(pytest.mark.slow)

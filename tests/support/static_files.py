@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
+
+from imagesite.management import startup
 
 
 def collect() -> None:
@@ -20,6 +23,12 @@ def collect() -> None:
         _publish(Path(settings.STATIC_ROOT), ready)
     else:
         shutil.copytree(ready, settings.STATIC_ROOT, dirs_exist_ok=True)
+
+
+def copy_to(folder: Path) -> None:
+    """The collected files, for another site: it starts as one that has collected them before."""
+    shutil.copytree(settings.STATIC_ROOT, folder, copy_function=os.link)
+    (folder / ".collected").write_text(startup._state_of_static_files())
 
 
 def _digest() -> str:

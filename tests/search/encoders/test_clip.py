@@ -26,7 +26,7 @@ from search.retrieval import engine, queries
 from search.retrieval.live import forget
 from search.snapshots import build
 from tests.support.images import encode, scene
-from tests.support.tiny_clip import CONFIG, NAMES, draw, train, untrained
+from tests.support.tiny_clip import CONFIG, NAMES, draw, trained, untrained
 
 pytestmark = pytest.mark.skipif(
     not all(find_spec(each) for each in ("torch", "open_clip", "transformers")),
@@ -245,8 +245,8 @@ def test_a_copy_of_a_hub_repository_is_enough(words: Path, settings: Any, tmp_pa
 
 
 @pytest.fixture(scope="module")
-def shapes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return train(tmp_path_factory.mktemp("training"))
+def shapes() -> tuple[Path, Path]:
+    return trained()
 
 
 @pytest.mark.django_db
