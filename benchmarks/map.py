@@ -34,27 +34,27 @@ Row = tuple[str, ...]
 
 # Moves the map for some frames and tells, in milliseconds, how far apart they were and what the page spent on each.
 RUN = """([kind, frames]) => new Promise((resolve) => {
-  const { atlas } = document.querySelector("#map");
+  const { map } = document.querySelector("#map");
   const { view } = atlas;
   const whole = view.whole();
   const scales = {whole: whole.scale, dots: whole.scale * 2, small: 8, pictures: 24, near: 90};
   const from = {x: whole.x - 40, y: whole.y, scale: scales[kind] ?? whole.scale};
   const between = [];
   let last = 0;
-  atlas.times.length = 0;
+  map.times.length = 0;
   const step = (now) => {
     const frame = between.length;
     if (last) between.push(now - last); else between.push(0);
     last = now;
     const part = frame / frames;
-    const zoomed = {x: atlas.places.x[0], y: atlas.places.y[0], scale: whole.scale * (400 / whole.scale) ** part};
+    const zoomed = {x: map.positions.x[0], y: map.positions.y[0], scale: whole.scale * (400 / whole.scale) ** part};
     if (kind === "zoom") view.set(zoomed);
     else view.set({...from, x: from.x + 80 * part, y: from.y + 10 * Math.sin(9 * part)});
     if (frame < frames) requestAnimationFrame(step);
     else {
-      const seen = view.scale < DOTS_BELOW ? atlas.places.count : atlas.seen;
-      const held = atlas.pages.held.size;
-      resolve({between: between.slice(2), spent: [...atlas.times], seen, held, scale: view.scale});
+      const seen = view.scale < DOTS_BELOW ? map.positions.count : map.seen;
+      const held = map.tiles.held.size;
+      resolve({between: between.slice(2), spent: [...map.times], seen, held, scale: view.scale});
     }
   };
   view.set(from);

@@ -44,7 +44,7 @@ STAGES = {  # as search/map/build.py names them
     "drawing": gettext_lazy("Drawing"),
     "drawing the whole": gettext_lazy("Drawing the whole"),
 }
-SCRIPTS = [f"map/{name}.js" for name in ("places", "pages", "painter", "view", "map", "finder", "desk")]
+SCRIPTS = [f"map/{name}.js" for name in ("positions", "tiles", "painter", "view", "map", "finder", "controls")]
 
 
 class SearchThrottle(UserRateThrottle):

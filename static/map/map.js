@@ -6,7 +6,7 @@ const SPRITES_BELOW = 30; // CSS pixels a unit; so small ones may vanish as thei
 const LIT_SIZE = 30; // CSS pixels, at least, of pictures that light up
 const [LIT, PICKED] = [1, 2]; // states of a picture
 
-class Atlas {
+class PictureMap {
   constructor(root) {
     this.root = root;
     this.stage = root.querySelector(".stage-map");
@@ -18,7 +18,7 @@ class Atlas {
     const layers = small ? 14 : 24;
     this.painter = new Painter(this.canvas, layers);
     this.changed = this.changed.bind(this);
-    this.pages = new Pages(layers, (...where) => this.painter.load(...where), this.changed);
+    this.tiles = new Tiles(layers, (...where) => this.painter.load(...where), this.changed);
     this.view = new View(this.stage, this.changed);
     this.lit = [];
     this.picked = [];
@@ -32,31 +32,31 @@ class Atlas {
   async load(about) {
     const answer = await fetch(about.places_url);
     if (!answer.ok) throw new Error(`${answer.status} ${about.places_url}`);
-    this.take(about, new Places(await answer.arrayBuffer()));
+    this.take(about, new Positions(await answer.arrayBuffer()));
   }
 
-  take(about, places) {
+  take(about, positions) {
     const kept = { lit: this.idsOf(this.lit), picked: this.idsOf(this.picked) };
-    const first = !this.view.places || this.about.id !== about.id;
-    Object.assign(this, { about, places });
-    this.view.places = places;
-    this.painter.setPlaces(places);
-    this.pages.show(about.pages, (id, size) => this.root.dataset.pictures.replace("0-256", `${id}-${size}`));
+    const first = !this.view.positions || this.about.id !== about.id;
+    Object.assign(this, { about, positions });
+    this.view.positions = positions;
+    this.painter.setPositions(positions);
+    this.tiles.show(about.pages, (id, size) => this.root.dataset.pictures.replace("0-256", `${id}-${size}`));
     if (first) Object.assign(this.view, this.view.whole());
     this.showLabels(about.labels);
     this.pointed = -1;
     this.light(kept.lit);
-    this.pick(places.rowsOf(kept.picked));
+    this.pick(positions.rowsOf(kept.picked));
   }
 
-  idsOf(rows) { return this.places ? Array.from(rows, (i) => this.places.ids[i]) : []; }
+  idsOf(rows) { return this.positions ? Array.from(rows, (i) => this.positions.ids[i]) : []; }
 
-  light(ids) { this.lit = this.places.rowsOf(ids); this.markStates(); return this.lit; }
+  light(ids) { this.lit = this.positions.rowsOf(ids); this.markStates(); return this.lit; }
 
   pick(rows) { this.picked = rows; this.markStates(); }
 
   markStates() {
-    this.states = new Uint8Array(this.places.count);
+    this.states = new Uint8Array(this.positions.count);
     for (const i of this.picked) this.states[i] = PICKED;
     for (const i of this.lit) this.states[i] = LIT;
     this.painter.setStates(this.states);
@@ -66,11 +66,11 @@ class Atlas {
   changed() { this.frame ??= requestAnimationFrame(() => { this.frame = null; this.draw(); }); }
 
   draw() {
-    if (!this.places || !this.view.width) return;
+    if (!this.positions || !this.view.width) return;
     const begin = performance.now();
     const ratio = Math.min(devicePixelRatio || 1, 2);
     this.fitCanvas(ratio);
-    this.pages.begin();
+    this.tiles.begin();
     this.painter.clear();
     this.colours = this.colours ?? this.readColours();
     const dim = this.lit.length ? 0.25 : 1;
@@ -78,7 +78,7 @@ class Atlas {
     else this.drawPictures(ratio, dim);
     this.drawMarked(ratio);
     this.painter.flush();
-    this.pages.work();
+    this.tiles.work();
     this.drawLine(ratio);
     this.placeLabels();
     this.times.push(performance.now() - begin);
@@ -97,8 +97,8 @@ class Atlas {
     const { view } = this;
     const [left, top] = view.toMap(0, 0);
     const [right, bottom] = view.toMap(view.width, view.height);
-    const rows = this.places.within(left, top, right, bottom);
-    this.level = this.pages.levelFor(view.scale * ratio, rows, this.places);
+    const rows = this.positions.within(left, top, right, bottom);
+    this.level = this.tiles.levelFor(view.scale * ratio, rows, this.positions);
     this.seen = rows.length;
     for (const i of rows) if (!this.states[i]) this.addPicture(i, view.scale * ratio, this.level, ratio, dim);
     this.painter.flush(view.scale < SPRITES_BELOW);
@@ -111,33 +111,33 @@ class Atlas {
     const margin = side / this.view.scale / ratio;
     const [left, top] = this.view.toMap(0, 0);
     const [right, bottom] = this.view.toMap(this.view.width, this.view.height);
-    const seen = (i) => this.places.x[i] > left - margin && this.places.x[i] < right + margin && this.places.y[i] > top - margin && this.places.y[i] < bottom + margin;
+    const seen = (i) => this.positions.x[i] > left - margin && this.positions.x[i] < right + margin && this.positions.y[i] > top - margin && this.positions.y[i] < bottom + margin;
     const dots = this.dotted(ratio);
     for (const i of this.picked) {
       const size = Math.max(this.view.scale, 6) * ratio;
       if (this.states[i] === PICKED && seen(i)) this.addFramed(i, size, dots ? 16 : this.level, ratio, this.colours.picked);
     }
     for (let at = this.lit.length - 1; at >= 0; at--) if (seen(this.lit[at])) this.addFramed(this.lit[at], side, this.view.scale > LIT_SIZE ? this.level : level, ratio, this.colours.lit);
-    for (const i of [this.pointed, this.opened]) if (i >= 0 && i < this.places.count) this.addFramed(i, Math.max(this.view.scale, LIT_SIZE) * ratio, this.view.scale > LIT_SIZE && !dots ? this.level : level, ratio, this.colours.pointed);
+    for (const i of [this.pointed, this.opened]) if (i >= 0 && i < this.positions.count) this.addFramed(i, Math.max(this.view.scale, LIT_SIZE) * ratio, this.view.scale > LIT_SIZE && !dots ? this.level : level, ratio, this.colours.pointed);
   }
 
   addFramed(i, side, level, ratio, [red, green, blue]) {
     const frame = Math.min(3, side / ratio / 6) * ratio;
-    const [x, y] = this.view.toStage(this.places.x[i], this.places.y[i]);
+    const [x, y] = this.view.toStage(this.positions.x[i], this.positions.y[i]);
     this.cell ??= new Float32Array(4);
     this.cell[0] = -1;
-    this.painter.add(x * ratio, y * ratio, this.places.wide[i] * side + 2 * frame, this.places.high[i] * side + 2 * frame, this.cell, red, green, blue, 1);
+    this.painter.add(x * ratio, y * ratio, this.positions.wide[i] * side + 2 * frame, this.positions.high[i] * side + 2 * frame, this.cell, red, green, blue, 1);
     this.addPicture(i, side, level, ratio, 1);
   }
 
   addPicture(i, side, level, ratio, alpha) {
-    const { places, view } = this;
+    const { positions, view } = this;
     this.cell ??= new Float32Array(4);
-    this.pages.find(places.slots[i], places.ids[i], level, this.cell);
-    const x = ((places.x[i] - view.x) * view.scale + view.width / 2) * ratio;
-    const y = ((places.y[i] - view.y) * view.scale + view.height / 2) * ratio;
+    this.tiles.find(positions.slots[i], positions.ids[i], level, this.cell);
+    const x = ((positions.x[i] - view.x) * view.scale + view.width / 2) * ratio;
+    const y = ((positions.y[i] - view.y) * view.scale + view.height / 2) * ratio;
     const colour = 4 * i;
-    this.painter.add(x, y, places.wide[i] * side, places.high[i] * side, this.cell, places.colours[colour] / 255, places.colours[colour + 1] / 255, places.colours[colour + 2] / 255, alpha);
+    this.painter.add(x, y, positions.wide[i] * side, positions.high[i] * side, this.cell, positions.colours[colour] / 255, positions.colours[colour + 1] / 255, positions.colours[colour + 2] / 255, alpha);
   }
 
   readColours() {

@@ -26,10 +26,10 @@ void main() {
   ink = colour;
 }`, `#version 300 es
 precision mediump float; precision mediump sampler2DArray;
-uniform sampler2DArray pages;
+uniform sampler2DArray tiles;
 in vec3 where; in vec4 ink; out vec4 pixel;
 void main() {
-  vec3 colour = where.z < -0.5 ? ink.rgb : texture(pages, vec3(where.xy, floor(where.z + 0.5))).rgb;
+  vec3 colour = where.z < -0.5 ? ink.rgb : texture(tiles, vec3(where.xy, floor(where.z + 0.5))).rgb;
   pixel = vec4(colour * ink.a, ink.a);
 }`];
 
@@ -46,14 +46,14 @@ void main() {
   part = cell; ink = colour;
 }`, `#version 300 es
 precision mediump float; precision mediump sampler2DArray;
-uniform sampler2DArray pages;
+uniform sampler2DArray tiles;
 in vec4 part; flat in vec2 reach; in vec4 ink; out vec4 pixel;
 void main() {
   vec2 at = (gl_PointCoord - 0.5) * reach + 0.5;
   if (at != clamp(at, 0.0, 1.0)) discard;
   vec2 inset = vec2(0.5 / 1024.0);
   vec3 where = vec3(part.yz + mix(inset, vec2(part.w) - inset, at), floor(part.x + 0.5));
-  vec3 colour = part.x < -0.5 ? ink.rgb : texture(pages, where).rgb;
+  vec3 colour = part.x < -0.5 ? ink.rgb : texture(tiles, where).rgb;
   pixel = vec4(colour * ink.a, ink.a);
 }`];
 
@@ -67,7 +67,7 @@ class Painter {
     this.dotsProgram = this.program(DOTS);
     this.quadsProgram = this.program(QUADS);
     this.spritesProgram = this.program(SPRITES);
-    this.makePages(layers);
+    this.makeTiles(layers);
     this.makeQuads();
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
@@ -87,10 +87,10 @@ class Painter {
     return program;
   }
 
-  makePages(layers) {
+  makeTiles(layers) {
     const { gl } = this;
-    this.pages = gl.createTexture();
-    gl.bindTexture(gl.TEXTURE_2D_ARRAY, this.pages);
+    this.tiles = gl.createTexture();
+    gl.bindTexture(gl.TEXTURE_2D_ARRAY, this.tiles);
     gl.texStorage3D(gl.TEXTURE_2D_ARRAY, 1, gl.RGBA8, SIDE, SIDE, layers);
     for (const [name, value] of [["MIN_FILTER", gl.LINEAR], ["MAG_FILTER", gl.LINEAR], ["WRAP_S", gl.CLAMP_TO_EDGE], ["WRAP_T", gl.CLAMP_TO_EDGE]]) {
       gl.texParameteri(gl.TEXTURE_2D_ARRAY, gl[`TEXTURE_${name}`], value);
@@ -99,7 +99,7 @@ class Painter {
 
   load(layer, x, y, bitmap) {
     const { gl } = this;
-    gl.bindTexture(gl.TEXTURE_2D_ARRAY, this.pages);
+    gl.bindTexture(gl.TEXTURE_2D_ARRAY, this.tiles);
     gl.texSubImage3D(gl.TEXTURE_2D_ARRAY, 0, x, y, layer, bitmap.width, bitmap.height, 1, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
   }
 
@@ -141,19 +141,19 @@ class Painter {
   }
 
   // All pictures of a map, for drawing them as dots.
-  setPlaces(places) {
+  setPositions(positions) {
     const { gl } = this;
     for (const old of this.dotBuffers ?? []) gl.deleteBuffer(old);
     if (this.dotsArray) gl.deleteVertexArray(this.dotsArray);
     this.dotsArray = gl.createVertexArray();
     gl.bindVertexArray(this.dotsArray);
-    const at = new Uint16Array(2 * places.count);
-    for (let i = 0; i < places.count; i++) at.set([places.qx[i], places.qy[i]], 2 * i);
-    this.dotBuffers = [this.buffer(at), this.buffer(places.colours), this.buffer(new Uint8Array(places.count), gl.DYNAMIC_DRAW)];
+    const at = new Uint16Array(2 * positions.count);
+    for (let i = 0; i < positions.count; i++) at.set([positions.qx[i], positions.qy[i]], 2 * i);
+    this.dotBuffers = [this.buffer(at), this.buffer(positions.colours), this.buffer(new Uint8Array(positions.count), gl.DYNAMIC_DRAW)];
     this.attribute(this.dotsProgram, "at", this.dotBuffers[0], 2, gl.UNSIGNED_SHORT, true);
     this.attribute(this.dotsProgram, "colour", this.dotBuffers[1], 3, gl.UNSIGNED_BYTE, true, 4);
     this.attribute(this.dotsProgram, "state", this.dotBuffers[2], 1, gl.UNSIGNED_BYTE);
-    this.places = places;
+    this.positions = positions;
   }
 
   setStates(states) {
@@ -172,18 +172,18 @@ class Painter {
 
   // `view`: centre in units and device pixels a unit.
   dots(view, size, dim) {
-    const { gl, canvas, places, dotsProgram } = this;
+    const { gl, canvas, positions, dotsProgram } = this;
     const [kx, ky] = [2 * view.scale / canvas.width, 2 * view.scale / canvas.height];
     gl.useProgram(dotsProgram);
     const uniform = (name) => gl.getUniformLocation(dotsProgram, name);
-    gl.uniform4f(uniform("view"), places.width * kx, -places.height * ky, (places.left - view.x) * kx, -(places.top - view.y) * ky);
+    gl.uniform4f(uniform("view"), positions.width * kx, -positions.height * ky, (positions.left - view.x) * kx, -(positions.top - view.y) * ky);
     gl.uniform1f(uniform("size"), size);
     gl.uniform1f(uniform("dim"), dim);
     gl.bindVertexArray(this.dotsArray);
-    gl.drawArrays(gl.POINTS, 0, places.count);
+    gl.drawArrays(gl.POINTS, 0, positions.count);
   }
 
-  // One picture more; `cell` is what Pages.find wrote. Device pixels.
+  // One picture more; `cell` is what Tiles.find wrote. Device pixels.
   add(x, y, width, height, cell, red, green, blue, alpha) {
     if (FLOATS * (this.count + 1) > this.quads.length) {
       const larger = new Float32Array(2 * this.quads.length);
@@ -206,7 +206,7 @@ class Painter {
     gl.bindBuffer(gl.ARRAY_BUFFER, this.quadsBuffer);
     gl.bufferData(gl.ARRAY_BUFFER, this.quads.subarray(0, FLOATS * this.count), gl.DYNAMIC_DRAW);
     gl.uniform2f(gl.getUniformLocation(program, "screen"), canvas.width, canvas.height);
-    gl.bindTexture(gl.TEXTURE_2D_ARRAY, this.pages);
+    gl.bindTexture(gl.TEXTURE_2D_ARRAY, this.tiles);
     if (small) gl.drawArrays(gl.POINTS, 0, this.count);
     else gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, this.count);
     this.count = 0;

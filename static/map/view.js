@@ -1,4 +1,4 @@
-// Where one looks: a place on the map and a scale; moved by mouse, fingers, wheel and keys.
+// The viewport: a point of the map and a scale; moved by mouse, fingers, wheel and keys.
 "use strict";
 
 const MOST_SCALE = 640; // CSS pixels a unit
@@ -8,7 +8,7 @@ const FLIGHT = 400; // milliseconds
 class View {
   // `changed()` asks for another frame.
   constructor(stage, changed) {
-    Object.assign(this, { stage, changed, x: 0, y: 0, scale: 10, places: null });
+    Object.assign(this, { stage, changed, x: 0, y: 0, scale: 10, positions: null });
     this.flight = 0;
     new ResizeObserver(() => this.resized()).observe(stage);
   }
@@ -18,19 +18,19 @@ class View {
 
   // The scale at which the whole map is seen.
   get least() {
-    const { width, height } = this.places;
+    const { width, height } = this.positions;
     return Math.min((this.width - 32) / width, (this.height - 48) / height, 160);
   }
 
-  whole() { return { x: this.places.left + this.places.width / 2, y: this.places.top + this.places.height / 2, scale: this.least }; }
+  whole() { return { x: this.positions.left + this.positions.width / 2, y: this.positions.top + this.positions.height / 2, scale: this.least }; }
 
   resized() {
-    if (this.places && this.scale < this.least) Object.assign(this, this.whole());
+    if (this.positions && this.scale < this.least) Object.assign(this, this.whole());
     this.changed();
   }
 
   set({ x, y, scale }) {
-    const { left, top, width, height } = this.places;
+    const { left, top, width, height } = this.positions;
     this.scale = this.limited(scale);
     this.x = Math.min(left + width, Math.max(left, x));
     this.y = Math.min(top + height, Math.max(top, y));

@@ -1,4 +1,4 @@
-"""The duplicates desk as staff use it: by keyboard, by mouse, without a script."""
+"""Duplicates as staff review them: by keyboard, by mouse, without a script."""
 
 import pytest
 from playwright.sync_api import expect
@@ -26,7 +26,7 @@ def fill(*seeds, copies=1):
     forget()
 
 
-def desk(window):
+def review(window):
     """Logged in, with the script at work."""
     page = log_in(window, "/duplicates/")
     expect(page.locator(".group.current")).to_have_count(1)
@@ -40,7 +40,7 @@ def titles():
 def test_groups_are_decided_by_keys_alone(visit):
     fill(1, 2, 3, copies=2)
     window = visit()
-    page = desk(window)
+    page = review(window)
     current, decided = page.locator(".group.current"), page.locator(".group.decided")
     expect(page.locator(".group")).to_have_count(3)
     page.keyboard.press("ArrowDown")
@@ -68,7 +68,7 @@ def test_groups_are_decided_by_keys_alone(visit):
 def test_keys_are_explained_and_lead_to_comparing(visit):
     fill(1)
     window = visit()
-    page = desk(window)
+    page = review(window)
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     page.keyboard.press("Escape")
@@ -97,7 +97,7 @@ def test_keys_are_explained_and_lead_to_comparing(visit):
 def test_somebody_who_was_quicker_is_told_of(visit):
     fill(1)
     window = visit(expected=(409,))
-    page = desk(window)
+    page = review(window)
     trash_images(ids=[Image.objects.get(title="Scene 1, 50").pk])
     page.get_by_role("button", name="Keep the chosen one").click()
     expect(page.get_by_role("alert")).to_contain_text("somebody has decided on it")

@@ -17,9 +17,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PIXEL = """(id) => new Promise((resolve) => {
   const root = document.querySelector("#map");
   root.addEventListener("drawn", () => {
-    const { view, places, canvas } = root.atlas;
-    const [row] = places.rowsOf([id]);
-    const [x, y] = view.toStage(places.x[row], places.y[row]).map((at) => Math.round(at * devicePixelRatio));
+    const { view, positions, canvas } = root.map;
+    const [row] = positions.rowsOf([id]);
+    const [x, y] = view.toStage(positions.x[row], positions.y[row]).map((at) => Math.round(at * devicePixelRatio));
     const gl = canvas.getContext("webgl2");
     const pixels = new Uint8Array(4 * 64);
     gl.readPixels(x - 4, canvas.height - y - 4, 8, 8, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
@@ -27,7 +27,7 @@ PIXEL = """(id) => new Promise((resolve) => {
     pixels.forEach((value, at) => { mean[at % 4] += value / 64; });
     resolve(mean);
   }, {once: true});
-  root.atlas.changed();
+  root.map.changed();
 })"""
 
 
@@ -108,8 +108,8 @@ def test_from_the_whole_to_one_picture_with_few_textures(visit, worker):
         assert now["held"] <= now["capacity"]
     assert max(levels) == 512
     assert len(levels) >= 3
-    page.wait_for_function("""() => [...document.querySelector("#map").atlas.pages.held.values()]
-      .some((page) => page.level === 512 && [...page.cells.values()].includes(true))""")
+    page.wait_for_function("""() => [...document.querySelector("#map").map.tiles.held.values()]
+      .some((tile) => tile.level === 512 && [...tile.cells.values()].includes(true))""")
     window.scripted()
 
 
@@ -122,8 +122,8 @@ def test_fingers_pinch_and_draw(visit, worker):
     fingers = page.context.new_cdp_session(page)
 
     def touch(kind, *points):
-        places = [{"x": px, "y": py, "id": number} for number, (px, py) in enumerate(points)]
-        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+        touches = [{"x": px, "y": py, "id": number} for number, (px, py) in enumerate(points)]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
 
     touch("touchStart", (x - 40, y), (x + 40, y))
     for apart in (60, 80, 100, 120):
@@ -148,7 +148,7 @@ def test_pictures_come_and_go_while_the_page_is_open(visit, worker):
     page = open_map(window)
     delete_images(ids=[images[2].pk])
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    page.wait_for_function(f"() => document.querySelector('#map').atlas.places.count === {len(images) - 1}")
+    page.wait_for_function(f"() => document.querySelector('#map').map.positions.count === {len(images) - 1}")
     window.scripted()
 
 

@@ -12,28 +12,28 @@ PHONE = WINDOWS["phone"]
 
 
 LOOK = """() => {
-  const { view, level, picked, lit, pages } = document.querySelector("#map").atlas;
+  const { view, level, picked, lit, tiles } = document.querySelector("#map").map;
   return {x: view.x, y: view.y, scale: view.scale, least: view.least, level, picked: picked.length, lit: lit.length,
-          held: pages.held.size, capacity: pages.capacity};
+          held: tiles.held.size, capacity: tiles.capacity};
 }"""
 
 
 SPOT = """(id) => {
-  const { view, places } = document.querySelector("#map").atlas;
-  const [row] = places.rowsOf([id]);
+  const { view, positions } = document.querySelector("#map").map;
+  const [row] = positions.rowsOf([id]);
   const corner = document.querySelector(".stage-map").getBoundingClientRect();
-  const [x, y] = view.toStage(places.x[row], places.y[row]);
+  const [x, y] = view.toStage(positions.x[row], positions.y[row]);
   return [corner.left + x, corner.top + y];
 }"""
 
 
 STILL = """() => {
-  const { view, frame, pages } = document.querySelector("#map").atlas;
-  return !view.goal && !frame && !pages.busy && !pages.ready.length && !pages.queue.length;
+  const { view, frame, tiles } = document.querySelector("#map").map;
+  return !view.goal && !frame && !tiles.busy && !tiles.ready.length && !tiles.queue.length;
 }"""
 LOADED = """() => {
-  const { pages } = document.querySelector("#map").atlas;
-  return [...pages.held.values()].some((page) => page.loaded);
+  const { tiles } = document.querySelector("#map").map;
+  return [...tiles.held.values()].some((tile) => tile.loaded);
 }"""
 
 

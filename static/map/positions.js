@@ -3,7 +3,7 @@
 
 const GRID = 4; // units, side of a cell of the index; a unit is the width of a picture
 
-class Places {
+class Positions {
   constructor(buffer) {
     const head = new DataView(buffer);
     const magic = String.fromCharCode(...new Uint8Array(buffer, 0, 4));

@@ -4,15 +4,15 @@
 const STEP = 120; // CSS pixels that an arrow key moves
 const FRESH = 20_000; // milliseconds from one look for new pictures to the next
 
-class Desk {
-  constructor(root, atlas) {
-    Object.assign(this, { root, atlas, view: atlas.view });
+class Controls {
+  constructor(root, map) {
+    Object.assign(this, { root, map, view: map.view });
     this.part = (selector) => root.querySelector(selector);
     this.panel = this.part(".panel");
-    this.hand = new Hand(atlas.view, atlas.lasso, {
+    this.hand = new Hand(map.view, map.lasso, {
       click: (at) => this.click(at),
       hover: (at) => this.point(at),
-      drawn: (line) => this.picker.select(atlas.places.inside(line)),
+      drawn: (line) => this.picker.select(map.positions.inside(line)),
     });
     this.buttons();
     this.keys();
@@ -31,9 +31,9 @@ class Desk {
     this.busy = true;
     try {
       const { results } = await (await fetch(this.root.dataset.maps)).json();
-      const about = results.find(({ space }) => space === this.atlas.about.space);
-      if (about && about.version !== this.atlas.about.version) await this.atlas.load(about);
-      else if (about) this.atlas.pages.show(about.pages, this.atlas.pages.picture);
+      const about = results.find(({ space }) => space === this.map.about.space);
+      if (about && about.version !== this.map.about.version) await this.map.load(about);
+      else if (about) this.map.tiles.show(about.pages, this.map.tiles.picture);
     } catch (error) {
       console.warn("The map could not be refreshed.", error);
     }
@@ -43,29 +43,29 @@ class Desk {
   under([px, py]) {
     const [x, y] = this.view.toMap(px, py);
     const reach = Math.max(0.5, 10 / this.view.scale);
-    const lit = this.atlas.lit.find((i) => Math.max(Math.abs(this.atlas.places.x[i] - x), Math.abs(this.atlas.places.y[i] - y)) * this.view.scale < LIT_SIZE / 2);
-    return lit ?? this.atlas.places.nearest(x, y, reach);
+    const lit = this.map.lit.find((i) => Math.max(Math.abs(this.map.positions.x[i] - x), Math.abs(this.map.positions.y[i] - y)) * this.view.scale < LIT_SIZE / 2);
+    return lit ?? this.map.positions.nearest(x, y, reach);
   }
 
   point(at) {
-    const row = at && this.atlas.places && !this.atlas.lasso.on ? this.under(at) : -1;
-    if (row === this.atlas.pointed) return;
-    this.atlas.pointed = row;
-    this.atlas.stage.classList.toggle("over", row >= 0);
-    this.atlas.changed();
+    const row = at && this.map.positions && !this.map.lasso.on ? this.under(at) : -1;
+    if (row === this.map.pointed) return;
+    this.map.pointed = row;
+    this.map.stage.classList.toggle("over", row >= 0);
+    this.map.changed();
   }
 
   click(at) {
     const row = this.under(at);
-    if (row >= 0) this.open(this.atlas.places.ids[row]);
+    if (row >= 0) this.open(this.map.positions.ids[row]);
     else this.close();
   }
 
   // The picture's own page brings what the panel shows, so that both say the same.
   async open(id, focus = false) {
     const address = this.root.dataset.picture.replace("/0/", `/${id}/`);
-    this.atlas.opened = this.atlas.places.rowsOf([id])[0] ?? -1;
-    this.atlas.changed();
+    this.map.opened = this.map.positions.rowsOf([id])[0] ?? -1;
+    this.map.changed();
     this.panel.hidden = false;
     this.part(".panel h2").textContent ||= gettext("Picture");
     this.panel.setAttribute("aria-busy", "true");
@@ -107,10 +107,10 @@ class Desk {
     if (this.panel.hidden) return false;
     const had = this.panel.contains(document.activeElement);
     this.panel.hidden = true;
-    this.atlas.opened = -1;
-    this.atlas.changed();
+    this.map.opened = -1;
+    this.map.changed();
     history.replaceState(history.state, "", this.address({}));
-    if (had) this.atlas.stage.focus();
+    if (had) this.map.stage.focus();
     return true;
   }
 
@@ -120,12 +120,12 @@ class Desk {
   }
 
   buttons() {
-    const { atlas, view } = this;
+    const { map, view } = this;
     const press = (selector, action) => this.part(selector)?.addEventListener("click", action);
     press(".zoom-in", () => view.step(1.6));
     press(".zoom-out", () => view.step(1 / 1.6));
     press(".zoom-all", () => view.fly(view.whole()));
-    press(".lasso", () => this.setLasso(!atlas.lasso.on));
+    press(".lasso", () => this.setLasso(!map.lasso.on));
     press(".take-seen", () => this.picker.selectSeen());
     press(".close", () => this.close());
     press(".light-up", () => this.finder.lightUp(this.idsIn(this.part(".panel-body"))));
@@ -134,21 +134,21 @@ class Desk {
       const frame = event.target.closest(".tile .frame");
       if (!frame || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
       const id = Number(frame.pathname.match(/(\d+)\/$/)?.[1]);
-      const [row] = atlas.places.rowsOf([id]);
+      const [row] = map.positions.rowsOf([id]);
       if (row === undefined) return;
       event.preventDefault();
-      view.fly({ x: atlas.places.x[row], y: atlas.places.y[row], scale: Math.max(view.scale, 40) });
+      view.fly({ x: map.positions.x[row], y: map.positions.y[row], scale: Math.max(view.scale, 40) });
       this.open(id, true);
     });
     this.part(".groups")?.addEventListener("click", (event) => {
-      const label = this.atlas.about.labels[event.target.dataset.number];
+      const label = this.map.about.labels[event.target.dataset.number];
       if (label) view.fly({ x: label.x, y: label.y, scale: Math.max(4 * view.least, 16) });
     });
   }
 
   showGroups() {
     const list = this.part(".groups ul");
-    list.replaceChildren(...this.atlas.about.labels.map((label, number) => [label, number]).filter(([{ level }]) => level === 0).map(([label, number]) => {
+    list.replaceChildren(...this.map.about.labels.map((label, number) => [label, number]).filter(([{ level }]) => level === 0).map(([label, number]) => {
       const item = document.createElement("li");
       const button = item.appendChild(document.createElement("button"));
       Object.assign(button, { type: "button", textContent: label.text, className: "plain" });
@@ -159,29 +159,29 @@ class Desk {
   }
 
   setLasso(on) {
-    this.atlas.lasso.on = on;
+    this.map.lasso.on = on;
     this.part(".lasso").setAttribute("aria-pressed", String(on));
-    this.atlas.stage.classList.toggle("drawing", on);
+    this.map.stage.classList.toggle("drawing", on);
     if (on) this.say(gettext("Draw a line around pictures to select them."));
     else this.part(".said").textContent = "";
   }
 
   keys() {
-    const { view, atlas } = this;
+    const { view, map } = this;
     const moves = { ArrowLeft: [STEP, 0], ArrowRight: [-STEP, 0], ArrowUp: [0, STEP], ArrowDown: [0, -STEP] };
     const acts = {
       "+": () => view.step(1.6),
       "=": () => view.step(1.6),
       "-": () => view.step(1 / 1.6),
       0: () => view.fly(view.whole()),
-      l: () => this.setLasso(!atlas.lasso.on),
+      l: () => this.setLasso(!map.lasso.on),
       a: () => this.picker.selectSeen(),
       Enter: () => {
-        const row = atlas.places.nearest(view.x, view.y, Math.max(view.places.width, view.places.height));
-        if (row >= 0) this.open(atlas.places.ids[row], true);
+        const row = map.positions.nearest(view.x, view.y, Math.max(view.positions.width, view.positions.height));
+        if (row >= 0) this.open(map.positions.ids[row], true);
       },
     };
-    atlas.stage.addEventListener("keydown", (event) => {
+    map.stage.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       const move = moves[event.key];
       if (move) { view.stop(); view.pan(...move); }
@@ -190,7 +190,7 @@ class Desk {
     });
     this.root.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
-      if (atlas.lasso.on) this.setLasso(false);
+      if (map.lasso.on) this.setLasso(false);
       else if (!this.close()) { this.finder.clear(); this.picker.select([]); }
     });
   }
@@ -222,7 +222,7 @@ class Desk {
   address(changed) {
     const query = new URLSearchParams(location.search);
     const { x, y, scale } = this.view;
-    const parts = { space: this.atlas.about.space, at: [x, y, scale].map((value) => Number(value.toFixed(2))).join(",") };
+    const parts = { space: this.map.about.space, at: [x, y, scale].map((value) => Number(value.toFixed(2))).join(",") };
     for (const [name, value] of Object.entries(parts)) query.set(name, value);
     if (changed) changed.picture ? query.set("picture", changed.picture) : query.delete("picture");
     return `${location.pathname}?${query}`.replaceAll("%2C", ",");
@@ -233,28 +233,28 @@ class Desk {
     const query = new URLSearchParams(location.search);
     const [x, y, scale] = (query.get("at") ?? "").split(",").map(Number);
     if (scale > 0) this.view.set({ x, y, scale });
-    const [row] = this.atlas.places.rowsOf([Number(query.get("picture"))]);
+    const [row] = this.map.positions.rowsOf([Number(query.get("picture"))]);
     if (row === undefined) return;
-    if (!(scale > 0)) this.view.set({ x: this.atlas.places.x[row], y: this.atlas.places.y[row], scale: 60 });
-    this.open(this.atlas.places.ids[row]);
+    if (!(scale > 0)) this.view.set({ x: this.map.positions.x[row], y: this.map.positions.y[row], scale: 60 });
+    this.open(this.map.positions.ids[row]);
   }
 }
 
 async function startMap(root) {
-  let atlas;
+  let map;
   try {
-    atlas = new Atlas(root);
+    map = new PictureMap(root);
   } catch (error) {
     console.warn(error);
     root.classList.add("flat"); // the picture of the whole is shown instead
     return;
   }
-  const desk = new Desk(root, atlas);
+  const controls = new Controls(root, map);
   const { results } = await (await fetch(root.dataset.maps)).json();
-  await atlas.load(results.find(({ space }) => space === root.dataset.space));
-  desk.showGroups();
-  desk.recall();
-  root.atlas = atlas;
+  await map.load(results.find(({ space }) => space === root.dataset.space));
+  controls.showGroups();
+  controls.recall();
+  root.map = map;
   root.classList.add("ready");
 }
 

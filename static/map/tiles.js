@@ -1,9 +1,9 @@
-// Small pictures in a bounded number of textures: pages of many from the site, and single ones put together here.
+// Small pictures in a bounded number of textures: tiles of many from the site, and single ones put together here.
 "use strict";
 
-const SIDE = 1024; // of a page, pixels
-const SENT = [16, 32, 64, 128]; // sides of a cell on pages that the site draws
-const SINGLE = [256, 512]; // sides of a cell on pages that are put together from single pictures
+const SIDE = 1024; // of a tile, pixels
+const SENT = [16, 32, 64, 128]; // sides of a cell on tiles that the site draws
+const SINGLE = [256, 512]; // sides of a cell on tiles that are put together from single pictures
 const AT_ONCE = 6; // requests under way
 const PAUSE = 5000; // milliseconds before what failed is asked for again
 
@@ -11,7 +11,7 @@ const slotsOf = (level) => (SIDE / level) ** 2;
 
 const keyOf = (level, number) => level * 2 ** 32 + number;
 
-// Left and top of each cell of a page, 0..1, by level: even bits of a slot are the column, odd ones the row.
+// Left and top of each cell of a tile, 0..1, by level: even bits of a slot are the column, odd ones the row.
 const CELLS = Object.fromEntries([...SENT, ...SINGLE].map((level) => {
   const cells = new Float32Array(2 * slotsOf(level));
   for (let slot = 0; slot < slotsOf(level); slot++) {
@@ -23,7 +23,7 @@ const CELLS = Object.fromEntries([...SENT, ...SINGLE].map((level) => {
   return [level, cells.map((at) => at * level / SIDE)];
 }));
 
-class Pages {
+class Tiles {
   // `load(layer, x, y, bitmap)` puts a bitmap into a texture; `changed()` asks for another frame.
   constructor(layers, load, changed) {
     Object.assign(this, { load, changed, addresses: {}, picture: null });
@@ -37,27 +37,27 @@ class Pages {
     this.failed = new Map();
   }
 
-  // `addresses`: level -> address of each page; `picture(id, size)`: address of a single one.
+  // `addresses`: level -> address of each tile; `picture(id, size)`: address of a single one.
   show(addresses, picture) {
-    for (const [key, page] of this.held) {
-      if (page.address && addresses[page.level]?.[page.number] !== page.address) this.drop(key);
+    for (const [key, tile] of this.held) {
+      if (tile.address && addresses[tile.level]?.[tile.number] !== tile.address) this.drop(key);
     }
     Object.assign(this, { addresses, picture });
   }
 
   // The finest level that is needed for pictures of so many pixels, if what is seen of it fits into the textures.
-  levelFor(pixels, rows, places) {
+  levelFor(pixels, rows, positions) {
     const levels = [...SENT, ...SINGLE];
     let at = levels.findIndex((level) => level >= pixels * 0.8);
     if (at < 0) at = levels.length - 1;
     for (; at > 0; at--) {
       const size = slotsOf(levels[at]);
-      const pages = new Set();
+      const tiles = new Set();
       for (const i of rows) {
-        pages.add(Math.floor(places.slots[i] / size));
-        if (pages.size > this.capacity - 4) break;
+        tiles.add(Math.floor(positions.slots[i] / size));
+        if (tiles.size > this.capacity - 4) break;
       }
-      if (pages.size <= this.capacity - 4) break;
+      if (tiles.size <= this.capacity - 4) break;
     }
     return levels[at];
   }
@@ -66,39 +66,39 @@ class Pages {
 
   // Where a slot's picture is: writes layer, left, top and size (0..1) to `into`; layer -1 while nothing is there.
   find(slot, id, level, into) {
-    const wanted = this.page(level, Math.floor(slot / slotsOf(level)), slot, id);
+    const wanted = this.tile(level, Math.floor(slot / slotsOf(level)), slot, id);
     if (this.write(wanted, slot, level, into)) return;
     for (let coarser = level / 2; coarser >= SENT[0]; coarser /= 2) {
-      const page = this.held.get(keyOf(coarser, Math.floor(slot / slotsOf(coarser))));
-      if (this.write(page, slot, coarser, into)) return;
+      const tile = this.held.get(keyOf(coarser, Math.floor(slot / slotsOf(coarser))));
+      if (this.write(tile, slot, coarser, into)) return;
     }
     into[0] = -1;
   }
 
-  write(page, slot, level, into) {
-    if (!page || !(page.single ? page.cells.get(slot) === true : page.loaded)) return false;
-    page.seen = this.frame;
+  write(tile, slot, level, into) {
+    if (!tile || !(tile.single ? tile.cells.get(slot) === true : tile.loaded)) return false;
+    tile.seen = this.frame;
     const at = 2 * (slot % slotsOf(level));
-    into[0] = page.layer;
+    into[0] = tile.layer;
     into[1] = CELLS[level][at];
     into[2] = CELLS[level][at + 1];
     into[3] = level / SIDE;
     return true;
   }
 
-  // A page that is wanted now; it is asked for if it is not held.
-  page(level, number, slot, id) {
+  // A tile that is wanted now; it is asked for if it is not held.
+  tile(level, number, slot, id) {
     const key = keyOf(level, number);
-    const page = this.held.get(key) ?? this.hold(key, level, number);
-    if (!page) return undefined;
-    page.seen = this.frame;
-    if (page.single) {
-      if (!page.cells.has(slot)) this.queue.push({ page, slot, address: this.picture(id, level) });
-    } else if (!page.loaded && !page.asked && page.queued !== this.frame) {
-      page.queued = this.frame;
-      this.queue.push({ page, address: page.address });
+    const tile = this.held.get(key) ?? this.hold(key, level, number);
+    if (!tile) return undefined;
+    tile.seen = this.frame;
+    if (tile.single) {
+      if (!tile.cells.has(slot)) this.queue.push({ tile, slot, address: this.picture(id, level) });
+    } else if (!tile.loaded && !tile.asked && tile.queued !== this.frame) {
+      tile.queued = this.frame;
+      this.queue.push({ tile, address: tile.address });
     }
-    return page;
+    return tile;
   }
 
   hold(key, level, number) {
@@ -106,16 +106,16 @@ class Pages {
     const address = single ? null : this.addresses[level]?.[number];
     const layer = single || address ? this.room() : undefined;
     if (layer === undefined) return undefined;
-    const page = { level, number, address, single, layer, loaded: false, asked: false, cells: new Map() };
-    this.held.set(key, page);
-    return page;
+    const tile = { level, number, address, single, layer, loaded: false, asked: false, cells: new Map() };
+    this.held.set(key, tile);
+    return tile;
   }
 
   room() {
     if (this.free.length) return this.free.pop();
     let oldest = null;
-    for (const [key, page] of this.held) {
-      if (page.seen < this.frame && (!oldest || page.seen < oldest[1].seen)) oldest = [key, page];
+    for (const [key, tile] of this.held) {
+      if (tile.seen < this.frame && (!oldest || tile.seen < oldest[1].seen)) oldest = [key, tile];
     }
     if (!oldest) return undefined;
     this.drop(oldest[0]);
@@ -123,22 +123,22 @@ class Pages {
   }
 
   drop(key) {
-    const page = this.held.get(key);
-    page.dropped = true;
+    const tile = this.held.get(key);
+    tile.dropped = true;
     this.held.delete(key);
-    this.free.push(page.layer);
+    this.free.push(tile.layer);
   }
 
   // At the end of a frame: one bitmap into its texture, and further requests.
   work() {
     const next = this.ready.shift();
     if (next) {
-      const { page, slot, bitmap } = next;
-      if (!page.dropped) {
-        const at = slot === undefined ? 0 : 2 * (slot % slotsOf(page.level));
-        this.load(page.layer, CELLS[page.level][at] * SIDE, CELLS[page.level][at + 1] * SIDE, bitmap);
-        if (slot === undefined) page.loaded = true;
-        else page.cells.set(slot, true);
+      const { tile, slot, bitmap } = next;
+      if (!tile.dropped) {
+        const at = slot === undefined ? 0 : 2 * (slot % slotsOf(tile.level));
+        this.load(tile.layer, CELLS[tile.level][at] * SIDE, CELLS[tile.level][at + 1] * SIDE, bitmap);
+        if (slot === undefined) tile.loaded = true;
+        else tile.cells.set(slot, true);
         this.changed();
       }
       bitmap.close();
@@ -147,23 +147,23 @@ class Pages {
     while (this.busy < AT_ONCE && this.queue.length) this.ask(this.queue.shift());
   }
 
-  async ask({ page, slot, address }) {
-    if (page.dropped || (slot === undefined ? page.asked : page.cells.has(slot))) return;
+  async ask({ tile, slot, address }) {
+    if (tile.dropped || (slot === undefined ? tile.asked : tile.cells.has(slot))) return;
     if (performance.now() < (this.failed.get(address) ?? 0)) return;
-    if (slot === undefined) page.asked = true;
-    else page.cells.set(slot, false);
+    if (slot === undefined) tile.asked = true;
+    else tile.cells.set(slot, false);
     this.busy++;
     try {
       const answer = await fetch(address);
       if (!answer.ok) throw new Error(`${answer.status} ${address}`);
-      const size = slot === undefined ? SIDE : page.level;
+      const size = slot === undefined ? SIDE : tile.level;
       const bitmap = await createImageBitmap(await answer.blob(), { resizeWidth: size, resizeHeight: size, resizeQuality: "medium" });
-      this.ready.push({ page, slot, bitmap });
+      this.ready.push({ tile, slot, bitmap });
     } catch {
       // The colour of the picture stands for it, or a coarser one; it is asked for again later.
       this.failed.set(address, performance.now() + PAUSE);
-      page.asked = false;
-      page.cells.delete(slot);
+      tile.asked = false;
+      tile.cells.delete(slot);
       setTimeout(this.changed, PAUSE + 100);
     }
     this.busy--;

@@ -1,8 +1,8 @@
-// The duplicates desk by keyboard. Every key presses a button or follows a link that works without this.
+// The review of duplicates by keyboard. Every key presses a button or follows a link that works without this.
 "use strict";
 
 {
-  const said = document.querySelector("#desk-said");
+  const message = document.querySelector("#review-message");
   const list = document.querySelector("#groups");
   const help = document.querySelector("#help");
   const undone = []; // lines of what was decided on this page, the last one last
@@ -12,7 +12,7 @@
   const current = () => document.querySelector("#groups > .group.current");
   const radios = (group) => [...group.querySelectorAll("input[type=radio]")];
   const chosen = (group) => group.querySelector("input[type=radio]:checked");
-  const tell = (text) => { said.textContent = text; };
+  const tell = (text) => { message.textContent = text; };
 
   // What stays and what goes depends on what is chosen: only what is the same as that goes.
   function mark(group) {
