@@ -26,7 +26,7 @@ class ImageAdmin(admin.ModelAdmin[Image]):
     search_fields = ("title", "sha256__startswith")
     search_help_text = "Words of the title, or the beginning of a SHA-256"
     list_per_page = 50
-    show_full_result_count = False
+    show_full_result_count = False  # it would count all rows at each search
     ordering = ("-pk",)
     autocomplete_fields = ("tags",)
     readonly_fields = ("preview", "size", "format", "camera", "taken_at", "sha256", "created_at")
@@ -59,6 +59,7 @@ class ImageAdmin(admin.ModelAdmin[Image]):
         return ", ".join(tag.name for tag in image.tags.all())
 
     def save_model(self, request: HttpRequest, obj: Image, form: Any, change: bool) -> None:
+        # The form has only set attributes of ``obj``; tags come in ``save_related``, which is left empty.
         tags = [tag.name for tag in form.cleaned_data["tags"]]
         services.update_image(image=obj, title=obj.title, tags=tags)
 
@@ -69,6 +70,7 @@ class ImageAdmin(admin.ModelAdmin[Image]):
         services.delete_images(ids=[obj.pk])
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:
+        """Django's own would delete rows only: files would stay, and searches would not hear of it."""
         services.delete_images(ids=queryset.values_list("pk", flat=True))
 
 

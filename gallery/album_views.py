@@ -18,7 +18,7 @@ from gallery.views import gallery_page
 from gallery.web.counting import cached_count
 
 MAX_TAGS = 2_000  # on the page
-SHOWN = Q(images__trashed_at=None)
+SHOWN = Q(images__trashed_at=None)  # managers do not filter what is counted through a relation
 
 
 @require_safe

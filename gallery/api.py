@@ -80,6 +80,7 @@ class ImageChanges(serializers.Serializer[Any]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if unknown := set(self.initial_data) - set(self.fields):
+            # A program that misspells a field must not believe that it was changed.
             raise exceptions.ValidationError(dict.fromkeys(sorted(unknown), "This cannot be changed."))
         return attrs
 
@@ -91,9 +92,10 @@ class Images(UploadView):
     throttle_scope = "upload"
 
     def get_parsers(self) -> list[Any]:
-        return [MultiPartParser()]
+        return [MultiPartParser()]  # JSON carries no files
 
     def get_throttles(self) -> list[BaseThrottle]:
+        # The rate is of uploads; reading the list is not limited.
         return super().get_throttles() if self.request.method == "POST" else []
 
     @extend_schema(

@@ -1,3 +1,5 @@
+"""The gallery's app."""
+
 from django.apps import AppConfig
 
 

@@ -14,7 +14,7 @@ from gallery.models import MAX_ID, Album
 from gallery.web.paging import NEWEST, SORTS
 
 MAX_TAGS = 50
-MAX_SELECTED = 5_000
+MAX_SELECTED = 5_000  # ids of a form; more are ignored
 
 
 class TagsField(forms.CharField):
@@ -51,6 +51,7 @@ class GalleryForm(forms.Form):
     select = forms.BooleanField(required=False)
 
     def clean_sort(self) -> str:
+        """The default for a form without it: a required field would refuse the plain address."""
         return self.cleaned_data["sort"] or NEWEST
 
 
@@ -73,6 +74,7 @@ class SelectionForm(forms.Form):
 
     def __init__(self, data: QueryDict) -> None:
         super().__init__(data)
+        # The choices are what was sent: whether there are such pictures is seen where they are used.
         field: Any = self.fields["ids"]
         sent = data.getlist("ids")[:MAX_SELECTED]
         field.choices = [(pk, pk) for pk in sent if pk.isdecimal() and int(pk) < MAX_ID]

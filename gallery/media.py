@@ -36,11 +36,13 @@ def serve(request: HttpRequest, name: str) -> HttpResponseBase:
     trashed = Image.everything.filter(sha256=match["sha256"], trashed_at__isnull=False).exists()
     if trashed and not request.user.has_perm("gallery.delete_image"):
         raise Http404
+    # Names are made of the content's hash, so that a name is as good as a checksum.
     etag = f'"{name.rpartition("/")[2]}"'
     response = _unchanged(request, name, etag) or _file(name, match["extension"])
     audience = "public" if settings.PUBLIC_READING else "private"
     response["Cache-Control"] = "no-store" if trashed else f"{audience}, max-age=31536000, immutable"
     response["ETag"] = etag
+    # Visitors upload these bytes: whatever a browser takes them for, nothing in them runs.
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response

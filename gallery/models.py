@@ -20,7 +20,7 @@ MAX_ID = 2**62  # no id is larger; SQLite raises OverflowError beyond 2**63
 # run is ever served as what it claims to be.
 BROWSER_FORMATS = {
     "JPEG": ("jpg", "image/jpeg"),
-    "MPO": ("jpg", "image/jpeg"),
+    "MPO": ("jpg", "image/jpeg"),  # a JPEG with more pictures behind it, as phones write
     "PNG": ("png", "image/png"),
     "WEBP": ("webp", "image/webp"),
     "GIF": ("gif", "image/gif"),
@@ -72,7 +72,7 @@ def title_key(title: str) -> str:
 
 
 class TitleKey(models.CharField[str, str]):
-    """The ``title_key`` of the title, whenever the row is saved."""
+    """The ``title_key`` of the title, whenever the row is saved: collations of databases differ, a column does not."""
 
     def pre_save(self, model_instance: models.Model, add: bool) -> str:
         key = title_key(cast(Image, model_instance).title)
@@ -86,6 +86,7 @@ class Image(models.Model):
     ``objects`` has no picture that is in the trash, ``in_trash`` has those only, ``everything`` has both.
     """
 
+    # Finds the same bytes again, and names the files.
     sha256 = models.CharField(max_length=64, unique=True)
     format = models.CharField(max_length=20)
     bytes = models.BigIntegerField()
@@ -99,10 +100,12 @@ class Image(models.Model):
     camera = models.CharField(max_length=100, blank=True)
     latitude = models.FloatField(null=True, blank=True)
     longitude = models.FloatField(null=True, blank=True)
+    # So that workers find what lacks thumbnails without asking the storage for each file.
     thumbnailed = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     trashed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
+    # Django takes the first manager for related objects and the admin, so these hide the trash too.
     objects = ShownImages()
     in_trash = TrashedImages()
     everything = models.Manager["Image"]()
@@ -129,6 +132,7 @@ class Image(models.Model):
     def file_name(self) -> str:
         """Storage name of the original: its content's hash, and the extension of what it really is."""
         extension = FORMATS.get(self.format, ("bin", ""))[0]
+        # Two levels of folders: one with a million files would be slow to list and to back up.
         return f"originals/{self.sha256[:2]}/{self.sha256[2:4]}/{self.sha256}.{extension}"
 
     def thumbnail_name(self, size: int) -> str:

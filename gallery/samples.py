@@ -85,7 +85,7 @@ def load() -> int:
     added = sum(
         services.add_image(data=data, title=title, tags=tags).created for data, title, tags in pictures(folder())
     )
-    _marker().touch()
+    _marker().touch()  # from now on, an owner who deletes samples gets none back
     return added
 
 

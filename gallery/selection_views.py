@@ -35,6 +35,7 @@ def selection(request: HttpRequest) -> HttpResponseBase:
 
 def _download(request: HttpRequest, cleaned: dict[str, Any]) -> HttpResponseBase:
     images = Image.objects.filter(pk__in=cleaned["ids"]).order_by("pk")
+    # Before the first byte is sent: later there is no way to say it.
     if too_large_for_zip(images):
         messages.error(request, _("These are more than 2 GB. Select fewer."))
         return redirect(previous_page(request))

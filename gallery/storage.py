@@ -42,20 +42,22 @@ class DurableFileSystemStorage(FileSystemStorage):
         return f"{self.base_url}{name}" if name and PLAIN.fullmatch(name) else super().url(name)
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
+        """The same name: files are named by their content, so one of this name has the same bytes."""
         return name
 
     def _save(self, name: str, content: File[bytes]) -> str:
         path = Path(self.path(name))
         path.parent.mkdir(parents=True, exist_ok=True)
+        # In the same folder: a rename is atomic only within a file system.
         with NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as out:
             try:
                 for chunk in content.chunks():
                     out.write(chunk)
                 out.flush()
                 os.fsync(out.fileno())
-                Path(out.name).chmod(0o644)
+                Path(out.name).chmod(0o644)  # temporary files are 0600, and a proxy that serves media is another user
                 Path(out.name).replace(path)
-            except BaseException:
+            except BaseException:  # also Ctrl-C and the end of a worker
                 Path(out.name).unlink(missing_ok=True)
                 raise
         return name

@@ -27,8 +27,9 @@ from urllib3.util import Url, parse_url
 from gallery.exceptions import FetchFailed
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-PORTS = (80, 443, 8080, 8443)
+PORTS = (80, 443, 8080, 8443)  # of web servers; others could be made to take a request for a command
 MAX_REDIRECTS, MAX_ADDRESSES = 3, 4
+# Not compressed: a few bytes could expand to gigabytes.
 HEADERS = {"User-Agent": "imagesite/1", "Accept": "image/*", "Accept-Encoding": "identity"}
 
 GLOBAL_IPV6, NAT64 = ip_network("2000::/3"), ip_network("64:ff9b::/96")
@@ -127,7 +128,7 @@ def _addresses(parts: Url, deadline: float) -> list[str]:
     except (socket.gaierror, UnicodeError) as error:
         raise FetchFailed("not_public", NOT_PUBLIC) from error
     finally:
-        pool.shutdown(wait=False)
+        pool.shutdown(wait=False)  # a lookup that hangs must not hold the request
     if not settings.FETCH_PRIVATE_ADDRESSES and not all(map(_is_public, addresses)):
         raise FetchFailed("not_public", NOT_PUBLIC)
     return addresses[:MAX_ADDRESSES]

@@ -51,7 +51,7 @@ class Outcome:
 
 
 @require_safe
-@vary_on_headers("HX-Request")
+@vary_on_headers("HX-Request")  # one address, two answers: a cache must not mix page and fragment
 def index(request: HttpRequest) -> HttpResponse:
     return gallery_page(request)
 
@@ -109,6 +109,7 @@ def add(request: HttpRequest) -> HttpResponse:
     elif form.is_valid():
         title, tags = form.cleaned_data["title"], form.cleaned_data["tags"]
         outcomes = [_add(upload, title, tags) for upload in form.cleaned_data["pictures"]]
+    # A page that adds several is an error only if none of them was taken.
     status = 200 if any(outcome.image for outcome in outcomes) else 400
     template = "gallery/_outcomes.html" if wants_fragment(request) else "gallery/add.html"
     return render(request, template, {"form": form, "outcomes": outcomes}, status=status)

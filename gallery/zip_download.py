@@ -23,12 +23,14 @@ def too_large_for_zip(images: QuerySet[Image]) -> bool:
 def as_zip(images: QuerySet[Image]) -> Iterator[bytes]:
     """The originals as they are, in chunks, made while they are sent: memory does not depend on the size."""
     buffer = _Buffer()
+    # Not compressed: pictures are already, and it would cost time for nothing.
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for image in images.iterator(500):
             try:
                 source = default_storage.open(image.file_name)
             except OSError:  # deleted meanwhile
                 continue
+            # ZipFile does not know sizes beforehand, and must write the header that has room for large ones.
             with source, archive.open(name_in_zip(image), "w", force_zip64=True) as target:
                 while chunk := source.read(CHUNK):
                     target.write(chunk)

@@ -66,7 +66,7 @@ def decode(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Decoded:
     with _rejecting_broken(data, limits):
         check_icon(data, limits)
         file = LimitedReads(data)
-        image = Image.open(file, formats=OPENERS)
+        image = Image.open(file, formats=OPENERS)  # reads headers only, but for icons
         check_pixels(image.format, *image.size, limits)
         check_scans(data, image)
         frames = getattr(image, "n_frames", 1)
@@ -74,6 +74,7 @@ def decode(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Decoded:
         file.allow_pixels()
         with MEMORY.reserved(peak_bytes(image.format, *image.size), limits.max_memory):
             width, height = load(image, limits.working_side)
+            # Still inside: the full-size pixels are let go of when they have been shrunk.
             small = shrink(image, bounded((width, height), limits.working_side))
     upright = to_srgb(small, image.info.get("icc_profile"))
     orientation = read_orientation(image)

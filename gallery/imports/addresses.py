@@ -17,6 +17,7 @@ MAX_LINE = 8_192  # characters; what is longer is no address
 def entries(path: str) -> Iterator[Entry]:
     """Its addresses; empty lines and those that begin with # are skipped."""
     try:
+        # Editors of Windows write a byte order mark first.
         with Path(path).open(encoding="utf-8-sig", errors="replace") as file:
             for line in iter(partial(file.readline, MAX_LINE), ""):
                 if (url := line.strip()) and not url.startswith("#"):

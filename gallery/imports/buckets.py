@@ -31,6 +31,7 @@ def entries(path: str) -> Iterator[Entry]:
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix.rstrip("/")):
             for item in page.get("Contents", ()):
                 key = item["Key"]
+                # S3 knows no folders: the prefix a/b also lists a/bc, and a folder is a key that ends with "/".
                 if not key.endswith("/") and (not prefix or key == prefix or key.startswith(folder)):
                     origin = f"{SCHEME}{bucket}/{key} {item['ETag']} {item['Size']}"
                     read = partial(_read, client, bucket, key, item["Size"])

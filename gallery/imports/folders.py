@@ -24,6 +24,7 @@ def entries(folder: str, recursive: bool) -> Iterator[Entry]:
     while folders:
         current = folders.pop()
         try:
+            # One entry at a time: a folder of a million files is neither sorted nor held in memory.
             with os.scandir(current) as listing:
                 for entry in listing:
                     if entry.name.startswith("."):
@@ -47,5 +48,6 @@ def _read(path: str) -> bytes:
     if not stat.S_ISREG(status.st_mode):
         raise not_a_plain_file()
     check_size(status.st_size)
+    # One byte more than allowed: a file that grew since is recognized as too large, not cut off.
     with Path(path).open("rb") as opened:
         return opened.read(settings.MAX_IMAGE_BYTES + 1)

@@ -59,12 +59,12 @@ def import_pictures(paths: Iterable[str], *, recursive: bool, tags: Sequence[str
         services.announce_images(ids=unannounced)
 
 
-def _prefetch(found: Iterable[Entry], history: FetchHistory) -> Iterator[Prefetched]:
+def _prefetch(listed: Iterable[Entry], history: FetchHistory) -> Iterator[Prefetched]:
     """The entries in their order, while threads fetch the next of those that come over the network."""
     waiting: deque[Prefetched] = deque()
     pool = ThreadPoolExecutor(FETCHED_AT_ONCE)
     try:
-        for entry in found:
+        for entry in listed:
             known = bool(entry.origin) and history.contains(entry.origin)
             remote = bool(entry.origin) and not known
             read = pool.submit(entry.read).result if remote else entry.read

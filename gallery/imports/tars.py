@@ -25,6 +25,7 @@ def entries(path: str) -> Iterator[Entry]:
             for member in members(archive, file):
                 name = f"{path}/{member.name}"
                 key, end = split_name(name)
+                # A new key, or more pictures under one key than memory should hold.
                 if key != sample.key or sample.full:
                     yield from sample.entries()
                     sample = Sample(key) if key != sample.key else sample

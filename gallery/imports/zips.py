@@ -25,6 +25,7 @@ def entries(path: str) -> Iterator[Entry]:
     try:
         with open_bounded(path) as file, ZipFile(file) as archive:
             for entry in archive.infolist():
+                # The archive stays open until all entries are consumed, so that each can be read when its turn comes.
                 if not entry.is_dir() and not is_hidden(entry.filename):
                     yield Entry(f"{path}/{entry.filename}", partial(_read, archive, entry))
     except ImageRejected as error:

@@ -133,6 +133,7 @@ def announce_images(*, ids: Sequence[int]) -> None:
 
 def _add(upload: Upload, store: Store) -> Added:
     """The image of these bytes if it is shown, or else what ``store`` makes of them."""
+    # Most repeated uploads end here, before they are decoded.
     known = upload.stored()
     if known and known.trashed_at is None:
         return Added(known, created=False)
@@ -141,6 +142,7 @@ def _add(upload: Upload, store: Store) -> Added:
 
 def _store(upload: Upload, decoded: Decoded) -> Added:
     with content_locked(upload.sha256):
+        # Asked again under the lock: somebody else may have added the same bytes while these were decoded.
         if known := upload.stored_and_locked():
             return _added_again(known, upload)
         image = upload.described(decoded)
@@ -157,6 +159,7 @@ def _store_and_announce(upload: Upload, decoded: Decoded) -> Added:
 
 
 def _store_or_hold(upload: Upload, decoded: Decoded) -> Added:
+    # Before the transaction: this is a search, and takes as long as one.
     image = upload.described(decoded)
     copies = _copies(image, decoded)
     if not copies:

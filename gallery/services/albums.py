@@ -23,6 +23,7 @@ def delete_albums(*, ids: Iterable[int]) -> None:
 
 def add_to_album(*, ids: Sequence[int], title: str) -> Album:
     """Put pictures into the album of this title, which is made if there is none."""
+    # Titles are not unique, so that an unlucky moment costs a second album and not an error.
     with transaction.atomic():
         album = Album.objects.filter(title=title).first() or Album.objects.create(title=title)
         put_in_album(album=album, ids=ids)
@@ -31,6 +32,7 @@ def add_to_album(*, ids: Sequence[int], title: str) -> Album:
 
 def put_in_album(*, album: Album, ids: Sequence[int]) -> None:
     """Put pictures into an album, those of them that are shown."""
+    # A page may be older than a deletion: ids that are gone would break the foreign key.
     album.images.add(*Image.objects.filter(pk__in=ids).values_list("pk", flat=True))
 
 

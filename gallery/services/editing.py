@@ -32,6 +32,7 @@ def mark_thumbnailed(*, ids: Iterable[int]) -> None:
 def notice_lost_thumbnails() -> int:
     """Let workers make thumbnails again whose files are gone, as after a restore; returns of how many pictures."""
     lost, after = 0, 0
+    # By key, not by offset: rows drop out of the query while it goes on.
     while page := list(Image.everything.filter(pk__gt=after, thumbnailed=True).order_by("pk")[:PAGE]):
         gone = [image.pk for image in page if not _has_thumbnail(image)]
         lost += Image.everything.filter(pk__in=gone).update(thumbnailed=False)

@@ -22,6 +22,7 @@ def trash_images(*, ids: Iterable[int]) -> list[int]:
     """
     with transaction.atomic():
         trashed = [image.pk for image in Image.objects.select_for_update().filter(pk__in=list(ids))]
+        # First, while the pictures are still shown: receivers may look at their rows.
         images_deleted.send(Image, ids=trashed)
         Image.objects.filter(pk__in=trashed).update(trashed_at=timezone.now())
     return trashed

@@ -42,6 +42,7 @@ class Trash(APIView):
     @extend_schema(operation_id="trash_list", responses={200: TrashList, **errors(401, 403, 404)})
     def get(self, request: Request) -> Response:
         """Pictures in the trash, the last one first."""
+        # StaffDecides lets all staff read; but what is in the trash is hidden from those who may not empty it.
         if not request.user.has_perms(MAY_DECIDE):
             raise exceptions.PermissionDenied
         try:

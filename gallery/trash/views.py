@@ -81,6 +81,7 @@ def restore(request: HttpRequest) -> HttpResponse:
 @staff_only(MAY_PURGE)
 def purge(request: HttpRequest) -> HttpResponse:
     """Ask, then delete the selected pictures for good."""
+    # Only of the trash: a forged form must not delete what is shown.
     images = Image.in_trash.filter(pk__in=_selected(request))
     if images and "sure" not in request.POST:
         return render(request, "gallery/purge.html", {"images": images})

@@ -20,6 +20,7 @@ class UploadView(APIView):
     """A view that takes a picture; a body that is too large is refused before it is read."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        # REST framework reads the whole body as soon as a view looks at its data.
         if int(request.META.get("CONTENT_LENGTH") or 0) > settings.MAX_IMAGE_BYTES + FORM_TEXT:
             most = f"{settings.MAX_IMAGE_BYTES / 1_000_000:g} MB"
             text = f"The picture is too large. Send one of at most {most}."
@@ -30,6 +31,7 @@ class UploadView(APIView):
 class NoSuchAddress(APIView):
     """404 for what no other address under /api/ answers; without its last slash, a redirect that preserves the body."""
 
+    # With a bad token or none, it is still 404 and not 401.
     authentication_classes = ()
     permission_classes = ()
     schema = None

@@ -95,13 +95,13 @@ def _as_api_error(error: Exception) -> Exception:
             return exceptions.NotFound()
         case Forbidden():
             return exceptions.PermissionDenied()
-        case RequestDataTooBig():
+        case RequestDataTooBig():  # a SuspiciousOperation, which would be 400
             return Refused("The form's text is too large.", code="too_large", status=413)
         case OperationalError() | InterfaceError():
             return Refused(NO_DATABASE, code="unavailable", status=503, wait=RETRY_AFTER)
         case StorageUnavailable():
             return Refused(str(error), code="unavailable", status=503, wait=RETRY_AFTER)
-        case RecursionError():
+        case RecursionError():  # of the JSON parser
             return exceptions.ParseError("The request is nested too deeply.")
         case SuspiciousOperation() | BadRequest() | MultiPartParserError() | UnreadablePostError():
             return exceptions.ParseError(f"The request cannot be read: {error}")

@@ -14,5 +14,6 @@ def wants_fragment(request: HttpRequest) -> bool:
 
 def previous_page(request: HttpRequest) -> str:
     """The page of this site that a form names as ``next``, or else the gallery."""
+    # Anybody can make a form; it must not lead to another site.
     target = request.POST.get("next", "")
     return target if url_has_allowed_host_and_scheme(target, None) else reverse("gallery:index")

@@ -44,7 +44,7 @@ def image_bodies(images: Iterable[Image], request: Request) -> list[dict[str, An
     tagged = Image.tags.through.objects.filter(image_id__in=[image.pk for image in images]).order_by("tag__name")
     for image_id, name in tagged.values_list("image_id", "tag__name"):
         tags[image_id].append(name)
-    root = request.build_absolute_uri("/")
+    root = request.build_absolute_uri("/")  # once, since it validates the host each time
     return [_body(image, tags[image.pk], root) for image in images]
 
 

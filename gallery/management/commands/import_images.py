@@ -55,10 +55,11 @@ class Tally:
         """A line of the report, which is made with its first line."""
         if self.file is None:
             self.report.parent.mkdir(parents=True, exist_ok=True)
+            # Names of files need not be valid text.
             self.file = self.report.open("w", newline="", encoding="utf-8", errors="backslashreplace")
             csv.writer(self.file).writerow(["file", "code", "reason"])
         csv.writer(self.file).writerow(row)
-        self.file.flush()
+        self.file.flush()  # a kill must not lose what was reported
 
 
 class Rate(ProgressColumn):
@@ -92,14 +93,14 @@ class Command(BaseCommand):
                 self._summarise(tally)
         if stop.is_set():
             self.stdout.write("Stopped. The same command goes on from here.")
-            sys.exit(130)
+            sys.exit(130)  # as shells report Ctrl-C
 
     def _import(self, tally: Tally, stop: Event, paths: list[str], recursive: bool, tags: list[str]) -> None:
-        total = imports.count(paths, recursive=recursive)
+        total = imports.count(paths, recursive=recursive)  # names only, so that it takes seconds for a million
         if total == 0 and not recursive:
             self.stdout.write("There are no files; --recursive looks into folders inside folders.")
         outcomes = import_pictures(paths, recursive=recursive, tags=tags)
-        console = Console(stderr=True)
+        console = Console(stderr=True)  # standard output is for what a script may read
         shown = _bar(outcomes, total, console) if console.is_terminal else self._lines(outcomes, total)
         for outcome in shown:
             tally.note(outcome)
