@@ -45,7 +45,7 @@ class Outcome:
     image: Image | None = None
     created: bool = False
     problem: str = ""
-    copies: tuple[services.Copy, ...] = ()
+    copies: tuple[services.NearDuplicate, ...] = ()
     token: str = ""
     preview: str = ""
 
@@ -125,9 +125,9 @@ def _add(upload: UploadedFile[bytes], title: str, tags: Sequence[str]) -> Outcom
         added = services.add_or_hold_image(data=upload.read(), title=title, file_name=name, tags=tags)
     except ImageRejected as error:
         return Outcome(name, problem=str(error))
-    if added.copies:
+    if added.near_duplicates:
         token = held_signer.sign(str(added.image.pk))
-        return Outcome(name, added.image, copies=added.copies, token=token, preview=preview_of(added.image))
+        return Outcome(name, added.image, copies=added.near_duplicates, token=token, preview=preview_of(added.image))
     return Outcome(name, added.image, added.created)
 
 

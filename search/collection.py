@@ -20,8 +20,8 @@ from gallery.imports.bounded_reader import open_bounded
 from gallery.imports.tars import members
 from gallery.models import FORMATS, TRASH_RETENTION, Album, Image
 from gallery.services import (
-    Copy,
     Merged,
+    NearDuplicate,
     announce_images,
     import_album,
     import_image,
@@ -34,20 +34,20 @@ from gallery.services import (
     trash_images,
     unmerge_labels,
 )
-from gallery.signals import copies_wanted, images_added, images_deleted
+from gallery.signals import images_added, images_deleted, near_duplicates_requested
 from gallery.storage import storage_errors
 from gallery.thumbnails import make_thumbnails
 from gallery.zip_download import as_zip
 from search.types import Pixels
 
 # Values: ``Image`` is the model of a picture, ``Decoded`` one in memory.
-__all__ = ["FORMATS", "TRASH_RETENTION", "Album", "Copy", "Decoded", "Image", "Merged"]
+__all__ = ["FORMATS", "TRASH_RETENTION", "Album", "Decoded", "Image", "Merged", "NearDuplicate"]
 # What goes wrong: the picture (ImageRejected), too much at once (Busy), or the storage of files (StorageUnavailable).
 __all__ += ["Busy", "ImageRejected", "StorageUnavailable", "storage_errors"]
 # Writers. The signals are sent inside the transaction that makes the change.
 __all__ += ["import_album", "import_image", "make_thumbnails", "mark_thumbnailed", "merge_labels"]
 __all__ += ["notice_lost_thumbnails", "put_in_album", "restore_images", "trash_images", "unmerge_labels"]
-__all__ += ["announce_images", "copies_wanted", "images_added", "images_deleted"]
+__all__ += ["announce_images", "images_added", "images_deleted", "near_duplicates_requested"]
 # Readers.
 __all__ += ["all_images", "as_zip", "decode", "existing", "images", "members", "open_bounded", "pixels_of"]
 __all__ += ["read_original", "thumbnail"]

@@ -5,7 +5,7 @@ tests/gallery/test_only_writers.py finds whoever writes elsewhere.
 
 from gallery.services.adding import (
     Added,
-    Copy,
+    NearDuplicate,
     add_image,
     add_image_unannounced,
     add_or_hold_image,
@@ -29,8 +29,8 @@ from gallery.services.trash import delete_images, purge_trash, restore_images, t
 
 __all__ = [
     "Added",
-    "Copy",
     "Merged",
+    "NearDuplicate",
     "add_image",
     "add_image_unannounced",
     "add_or_hold_image",

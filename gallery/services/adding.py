@@ -21,13 +21,13 @@ from gallery.models import TITLE_LENGTH, Image
 from gallery.services.editing import mark_thumbnailed
 from gallery.services.files import content_locked, store_original
 from gallery.services.tags import add_tags, set_tags
-from gallery.signals import copies_wanted, images_added
+from gallery.signals import images_added, near_duplicates_requested
 from gallery.text import clean_text
 from gallery.thumbnails import make_thumbnails
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class NearDuplicate:
     """A picture of the gallery that shows the same as a new one; ``relation`` says how, for people."""
 
     image: Image
@@ -38,12 +38,12 @@ class Copy:
 class Added:
     """The image with these bytes, and whether it was added now.
 
-    With ``copies`` it is held back: it waits in the trash until somebody says that it is wanted as well.
+    With ``near_duplicates`` it is held back: it waits in the trash until somebody says that it is wanted as well.
     """
 
     image: Image
     created: bool
-    copies: tuple[Copy, ...] = ()
+    near_duplicates: tuple[NearDuplicate, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -161,16 +161,16 @@ def _store_and_announce(upload: Upload, decoded: Decoded) -> Added:
 def _store_or_hold(upload: Upload, decoded: Decoded) -> Added:
     # Before the transaction: this is a search, and takes as long as one.
     image = upload.described(decoded)
-    copies = _copies(image, decoded)
-    if not copies:
+    near = _near_duplicates(image, decoded)
+    if not near:
         return _store_and_announce(upload, decoded)
     with content_locked(upload.sha256):
         if known := upload.stored_and_locked():
-            return Added(known, created=False, copies=copies if known.trashed_at else ())
+            return Added(known, created=False, near_duplicates=near if known.trashed_at else ())
         image.trashed_at = timezone.now()
         _insert(image, upload)
         _add_thumbnails(image, decoded)  # the page that asks what to do shows one
-    return Added(image, created=False, copies=copies)
+    return Added(image, created=False, near_duplicates=near)
 
 
 def _store_imported(upload: Upload, decoded: Decoded, *, created_at: datetime) -> Added:
@@ -208,7 +208,7 @@ def _added_again(known: Image, upload: Upload) -> Added:
     return Added(known, created=True)
 
 
-def _copies(image: Image, decoded: Decoded) -> tuple[Copy, ...]:
+def _near_duplicates(image: Image, decoded: Decoded) -> tuple[NearDuplicate, ...]:
     """Pictures of the gallery that show the same, as other apps know. A fault of theirs must not stop an upload."""
-    answers = copies_wanted.send_robust(Image, image=image, decoded=decoded)
+    answers = near_duplicates_requested.send_robust(Image, image=image, decoded=decoded)
     return tuple(copy for _, answer in answers if not isinstance(answer, Exception) for copy in answer)

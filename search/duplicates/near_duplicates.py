@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Q
 
-from search.collection import Copy, Image
+from search.collection import Image, NearDuplicate
 from search.duplicates import candidates
 from search.duplicates.alignment import Matrix
 from search.duplicates.comparison import CLOSE_SIDE, compare
@@ -21,7 +21,7 @@ MOST_COMPARED = 8
 MOST_SHOWN = 3
 
 
-def near_duplicates_of(image: Image, pixels: Pixels) -> list[Copy]:
+def near_duplicates_of(image: Image, pixels: Pixels) -> list[NearDuplicate]:
     """The nearest first, each with what it is compared with the new one; ``image`` is not stored yet.
 
     Pictures that somebody has set apart from the new one's content before are left out.
@@ -39,7 +39,9 @@ def near_duplicates_of(image: Image, pixels: Pixels) -> list[Copy]:
     return duplicates[:MOST_SHOWN]
 
 
-def _compared(stored: Image, image: Image, pixels: Pixels, cache: PixelCache, place: Matrix | None) -> Copy | None:
+def _compared(
+    stored: Image, image: Image, pixels: Pixels, cache: PixelCache, place: Matrix | None
+) -> NearDuplicate | None:
     """The stored picture and what it is, compared with the new one; None if it is no duplicate of it."""
     resized = (stored.width, stored.height) != (image.width, image.height)
     if not resized and cache.hash(stored) == pixel_hash(pixels):
@@ -47,7 +49,7 @@ def _compared(stored: Image, image: Image, pixels: Pixels, cache: PixelCache, pl
     else:
         small = cache.small(stored)
         comparison = compare(small, pixels, resized=resized, side=CLOSE_SIDE, placement=place)
-    return Copy(stored, describe(comparison, image, stored, swapped=True)) if comparison else None
+    return NearDuplicate(stored, describe(comparison, image, stored, swapped=True)) if comparison else None
 
 
 def _set_apart_from(sha256: str) -> set[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Q
 from django.dispatch import receiver
 
-from search.collection import Copy, Decoded, Image, copies_wanted, images_added, images_deleted
+from search.collection import Decoded, Image, NearDuplicate, images_added, images_deleted, near_duplicates_requested
 from search.duplicates.grouping import AT_ONCE, regroup
 from search.duplicates.models import Pair, Recheck
 from search.duplicates.near_duplicates import near_duplicates_of
@@ -30,8 +30,8 @@ def return_to_groups(ids: Sequence[int], **_: object) -> None:
         regroup(ids)
 
 
-@receiver(copies_wanted)
-def tell_near_duplicates(image: Image, decoded: Decoded, **_: Any) -> list[Copy]:
+@receiver(near_duplicates_requested)
+def tell_near_duplicates(image: Image, decoded: Decoded, **_: Any) -> list[NearDuplicate]:
     """Asked before a picture is stored, so outside of a transaction."""
     return near_duplicates_of(image, decoded.pixels)
 
