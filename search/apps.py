@@ -19,6 +19,7 @@ class SearchConfig(AppConfig):
 
 
 def _milvus() -> tuple[str, str]:
+    """Address, and a prefix for names that differs between sites that share a server."""
     return settings.MILVUS_URI, settings.MILVUS_PREFIX or f"site_{salted_hmac('milvus', '').hexdigest()[:12]}"
 
 

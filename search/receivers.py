@@ -17,15 +17,18 @@ from search.models import Space
 
 @receiver(images_added)
 def extract_features(ids: Sequence[int], **_: object) -> None:
+    """Queue new pictures; a message that is lost is sent again by the next sweep."""
     enqueue(ids)
 
 
 @receiver(images_deleted)
 def leave_tombstones(ids: Sequence[int], **_: object) -> None:
+    """In the same transaction: a picture that is gone is found nowhere."""
     write_tombstones(ids)
 
 
 @receiver(post_migrate)
 def make_spaces(sender: AppConfig, **_: object) -> None:
+    """Rows that writers can lock before the first feature comes."""
     if sender.name == "search":
         Space.objects.bulk_create([Space(name=name) for name in METHODS], ignore_conflicts=True)

@@ -28,6 +28,7 @@ def extract(ids: Sequence[int]) -> None:
 @shared_task
 def build_index(space: str) -> None:
     """Bring a space's snapshot up to its head; the next sweep tries again what cannot be done now."""
+    # No retry: the next sweep finds what is due, also after a worker that was killed.
     try:
         build(space)
     except SpaceUnavailable as error:

@@ -54,8 +54,9 @@ def complete(state: SpaceState) -> bool:
     """Whether there is a coming version, and it has every picture that the serving one has or was given up."""
     if state.coming is None:
         return False
-    own = feature_rows(state.name, state.coming.version).filter(image_id=OuterRef("image_id"))
+    # One picture that cannot be extracted must not hold the new version back for ever.
     given_up = Extraction.objects.filter(pk=OuterRef("image_id"), tries__gte=MAX_TRIES)
+    own = feature_rows(state.name, state.coming.version).filter(image_id=OuterRef("image_id"))
     return not current(state).exclude(Exists(own)).exclude(Exists(given_up)).exists()
 
 
@@ -73,6 +74,7 @@ def unmark_stale(spaces: Iterable[str]) -> int:
 
 def images_lacking(targets: Iterable[TargetVersion], *, thumbnails: bool = False) -> QuerySet[Image]:
     """Images that lack a fresh feature of one of these versions, by id; those that were given up are left out."""
+    # An empty list of ids matches nothing: it begins the chain of ORs.
     lacks = Q(thumbnailed=False) if thumbnails else Q(pk__in=())
     for target in targets:
         lacks |= ~Q(Exists(target.fresh().filter(image_id=OuterRef("pk"))))

@@ -27,6 +27,7 @@ def contains(space: str, head: Position, position: Position) -> bool:
 
     It has not when the database was restored from a backup that is older than that change.
     """
+    # The head's own token is in the row of its space; an empty one is of the beginning, which every changelog has.
     if position.sequence >= head.sequence or not position.token:
         return position.sequence <= head.sequence and position.token in ("", head.token)
     return Commit.objects.filter(space=space, sequence=position.sequence, token=position.token).exists()
@@ -44,6 +45,7 @@ def changed_rows(space: str, after: int, upto: int | None = None, version: str |
 
 def changes(space: str, version: str, after: int, upto: int | None = None) -> Iterator[list[Change]]:
     """The changes of a version after a sequence number, in order, in chunks."""
+    # Page by page: one long query would keep SQLite from resetting its log, and PostgreSQL from removing old rows.
     while True:
         rows = changed_rows(space, after, upto, version).order_by("sequence")
         chunk = list(rows.values_list("sequence", "image_id", "data")[:CHUNK])
@@ -69,6 +71,7 @@ def apply(index: Index, space: str, method: Method, changed: Sequence[Change]) -
 def sample(space: str, method: Method) -> Features:
     """Rows of at most ``SAMPLE`` stored features, ``(n, dimension)``: chosen at random, the same ones at every call."""
     stored = feature_rows(space, method.version)
+    # Ids first: the features of the whole collection would not fit into memory.
     ids = np.fromiter(stored.order_by("pk").values_list("pk", flat=True), np.int64)
     chosen = np.random.default_rng(0).choice(ids, min(SAMPLE, len(ids)), replace=False)
     features = stored.filter(pk__in=chosen.tolist()).order_by("pk").values_list("data", flat=True)

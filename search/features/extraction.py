@@ -57,11 +57,13 @@ def extract(ids: Sequence[int], spaces: Sequence[str] | None = None) -> None:
     failed: Failures = {}
     for group in _decoded(todo, failed):
         new, done = _computed(group, lacks, failed), {decoded.id for decoded in group}
+        # In one transaction: a process killed before its end leaves the images queued.
         with transaction.atomic():
             store(new)
             mark_thumbnailed(ids=done)
             Extraction.objects.filter(pk__in=done - failed.keys()).delete()
     _note(failed)
+    # Those that lacked nothing were in no group.
     Extraction.objects.filter(pk__in=set(ids) - failed.keys()).delete()
 
 

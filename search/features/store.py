@@ -47,6 +47,7 @@ def stored_of(ids: Iterable[int], space: str, version: str) -> dict[int, bytes]:
     """The stored features of some images, in their order, by one query; those without one are left out."""
     ids = list(ids)
     stored = dict(feature_rows(space, version).filter(image_id__in=ids).values_list("image_id", "data"))
+    # PostgreSQL gives memory views, SQLite bytes.
     return {key: bytes(stored[key] or b"") for key in ids if key in stored}
 
 
@@ -66,6 +67,7 @@ def store(new: Sequence[NewFeature]) -> None:
     by_space: Mapping[str, list[NewFeature]] = _grouped(new)
     with transaction.atomic():
         heads = _lock_heads(by_space)
+        # Read under the locks: whoever deletes an image after this numbers its tombstones after these features.
         alive = existing({feature.image_id for feature in new})
         for space, features in by_space.items():
             changed = _changed(space, [feature for feature in features if feature.image_id in alive])
@@ -106,6 +108,7 @@ def _grouped(new: Sequence[NewFeature]) -> dict[str, list[NewFeature]]:
 def _lock_heads(spaces: Iterable[str]) -> dict[str, Space]:
     """Lock the counters until the transaction ends, always in one order, so that no two wait for each other."""
     names = sorted(spaces)
+    # The space of a new method has no row before its first feature.
     Space.objects.bulk_create([Space(name=name) for name in names], ignore_conflicts=True)
     return {space.name: space for space in Space.objects.select_for_update().filter(name__in=names).order_by("name")}
 
@@ -117,6 +120,7 @@ def _write(space: Space, rows: Sequence[Feature]) -> None:
     for sequence, row in enumerate(rows, start=space.head + 1):
         row.sequence = sequence
     space.advance(len(rows))
+    # One row for each image and version: an index that is behind needs only the last change.
     Feature.objects.bulk_create(
         rows,
         update_conflicts=True,

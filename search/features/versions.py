@@ -77,6 +77,7 @@ class SpaceState:
 
     @cached_property
     def _configured(self) -> Method:
+        # Once: while an encoder is replaced, version and vectors must be of the same one.
         return get_method(self.name)
 
 

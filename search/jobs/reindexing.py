@@ -55,6 +55,7 @@ def cancel(job: Job) -> bool:
     with transaction.atomic():
         if not job.cancel():
             return False
+        # Another forced job may still want the same features.
         if job.force:
             others = Job.objects.filter(state__in=Job.UNFINISHED, force=True).values_list("spaces", flat=True)
             still_forced = {space for spaces in others for space in spaces}

@@ -52,9 +52,11 @@ def _ranking(space: str, space_query: SpaceQuery, query: Query, depth: int, allo
     """A space's nearest keys, the first of them in the order that its method gives them when it re-ranks."""
     method = space_query.view.method
     candidates = _candidates(space_query, query.exclude, depth, allowed)
+    # What is not re-ranked keeps the distance of the index, which is on the same scale.
     verified = {key: Verified(distance) for key, (distance, _) in candidates.items()}
     verified |= _reranked(space, space_query, candidates)
     score = method.word_score if query.words else method.score
+    # Ties by key: the same query always gets the same answer.
     ordered = sorted(verified.items(), key=lambda item: (item[1].distance, item[0]))
     return {
         key: Evidence(rank, match.distance, score(match.distance), match.transform)
@@ -66,6 +68,7 @@ def _candidates(space_query: SpaceQuery, exclude: frozenset[int], depth: int, al
     """The ``depth`` nearest keys to any of the query's rows."""
     candidates: Candidates = {}
     for number, row in enumerate(space_query.rows):
+        # The excluded may be among the nearest.
         matches = space_query.view.search(row, depth + len(exclude), allowed)
         for key, distance in zip(matches.keys.tolist(), matches.distances.tolist(), strict=True):
             if key not in exclude and (key not in candidates or distance < candidates[key][0]):

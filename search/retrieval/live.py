@@ -63,6 +63,7 @@ class View:
 
     def _search_index(self, feature: Features, k: int, allowed: Keys | None) -> Matches:
         """Ask for a little more than ``k``, and for more again where hidden rows took the places."""
+        # With a few more than k, one search of the index is nearly always enough.
         ask = k + min(len(self.hidden), 16)
         while True:
             matches = self.index.search(feature, ask, allowed)
@@ -97,7 +98,7 @@ class LiveSpace:
 
         When another version or snapshot is to answer, it is loaded by a thread, and the old one answers until then.
         """
-        view = self._view
+        view = self._view  # read once: another thread may replace it
         if view and view.position == state.position and _serves(view, state):
             return view
         with self._lock:
@@ -114,6 +115,7 @@ class LiveSpace:
     def _start_loading(self) -> None:
         """Load a newer snapshot while the old one goes on answering."""
         if self._loading is None or not self._loading.is_alive():
+            # A daemon: a process that ends does not wait for an index that it will not search.
             self._loading = threading.Thread(target=self._replace, name=f"load-{self.space}", daemon=True)
             self._loading.start()
 
@@ -127,7 +129,7 @@ class LiveSpace:
         except SpaceUnavailable as error:
             log.warning("Space %s cannot be loaded: %s", self.space, error)
         finally:
-            connection.close()
+            connection.close()  # each thread has its own, and this one ends
 
 
 def _load(state: SpaceState) -> View:
@@ -160,7 +162,7 @@ def _caught_up(view: View, state: SpaceState) -> View:
     """The view with all changes up to the state's position in its tail."""
     if view.position == state.position:
         return view
-    tail = deepcopy(view.tail)
+    tail = deepcopy(view.tail)  # searches of other threads may be reading the old one
     changed: list[int] = []
     for chunk in changes(state.name, view.method.version, view.position.sequence):
         apply(tail, state.name, view.method, chunk)

@@ -82,6 +82,7 @@ def _query(names: Iterable[str], feature: Callable[[str, Method], bytes]) -> Que
         with skipping(state.name, missing):
             view = view_of(state)
             data = feature(state.name, view.method)
+            # Anything else would be compared as if it were a feature of this version.
             if not data or not view.method.fits(data):
                 raise SpaceUnavailable("not_extracted")
             spaces[state.name] = SpaceQuery(view, view.method.queries(data), data)

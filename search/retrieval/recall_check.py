@@ -77,6 +77,7 @@ def _save(space: str, *, times: list[float], **measured: float) -> SelfCheck:
 def chunks(state: SpaceState) -> Iterator[tuple[Keys, Features]]:
     """All stored keys and their rows, ``CHUNK`` at a time."""
     last = -1
+    # Page by page, as in the changelog.
     while True:
         after = current(state).filter(image_id__gt=last).order_by("image_id")
         chunk = list(after.values_list("image_id", "data")[:CHUNK])
@@ -97,7 +98,7 @@ def sampled(state: SpaceState, chosen: Keys) -> tuple[Keys, Features]:
 def timed_answers(view: View, queries: Features) -> tuple[list[Matches], list[float]]:
     """What the view finds for each query, and the milliseconds that each search took."""
     answers, times = [], []
-    for query in [*queries[:1], *queries]:  # the first is not counted
+    for query in [*queries[:1], *queries]:  # the first finds the caches cold and is not counted
         started = perf_counter()
         answers.append(view.search(query, K + 1))
         times.append(1000 * (perf_counter() - started))

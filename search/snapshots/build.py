@@ -97,6 +97,7 @@ def _build(state: SpaceState, progress: Progress) -> Snapshot | None:
     method = state.coming if state.coming and complete(state) else state.serving
     loaded = newest_index(state, method)
     snapshot = loaded.snapshot
+    # A snapshot at the head that does not serve was left by a build that was killed before it could activate it.
     if snapshot is None or snapshot.position != state.position:
         snapshot = _made(state, method, loaded, progress)
     elif (state.snapshot_id, state.version) == (snapshot.pk, method.version):
@@ -111,6 +112,7 @@ def _made(state: SpaceState, method: Method, loaded: LoadedIndex, progress: Prog
     index, after = loaded.index, loaded.snapshot.sequence if loaded.snapshot else 0
     if isinstance(index, TrainedIndex) and index.outgrown(TargetVersion(state.name, method).fresh().count()):
         index, after = _trained(state.name, method), 0
+    # Before the first change: a worker killed in between leaves rows that are ahead, and readers must know.
     note_position(index, state.position)
     upto = state.position.sequence
     chunks = -(-changed_rows(state.name, after, upto).count() // CHUNK)
@@ -143,6 +145,7 @@ def _written(state: SpaceState, index: Index, method: Method) -> Snapshot:
         folder=f"{space}/{folder.name}",
         checksum=checksum_of(folder),
     )
+    # Before the row is saved: a machine that reads the row must find the folder.
     replication.publish(snapshot.folder)
     return snapshot
 

@@ -38,6 +38,7 @@ def _fill(folder: Path, index: Index, about: Mapping[str, object]) -> None:
     files = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
     meta = {"format": FORMAT, "metric": index.metric, "dimension": index.dimension, "count": len(index)}
     (folder / META).write_text(json.dumps({**meta, **about, "files": files}, indent=1))
+    # Without this the name may reach the disk before the bytes, and a power cut leaves an empty index.
     for path in (*folder.iterdir(), folder):
         flush(path)
 
@@ -49,6 +50,7 @@ def check_folder(folder: Path, checksum: str) -> None:
     meta = json.loads((folder / META).read_text())
     if meta["format"] != FORMAT:
         raise ValueError(f"its format is {meta['format']}, this program reads {FORMAT}")
+    # An index with a flipped bit would find wrong pictures without any error.
     for name, digest in meta["files"].items():
         if sha256_of(folder / name) != digest:
             raise ValueError(f"{name} has changed")

@@ -70,6 +70,7 @@ def newest_index(state: SpaceState, method: Method) -> LoadedIndex:
             return LoadedIndex(load(snapshot, state, method), snapshot, problem)
         except SnapshotDamaged as error:
             problem = problem or error.message
+            # A snapshot of another index is not damaged: it serves again when the setting is put back.
             if not unfit(snapshot, method):
                 log.error("Snapshot %s: %s", snapshot.folder, error)
                 Snapshot.objects.filter(pk=snapshot.pk).update(problem=str(error))
@@ -90,6 +91,7 @@ def load(snapshot: Snapshot, state: SpaceState, method: Method) -> Index:
     if not all(_happened(state, position) for position in (snapshot.position, noted_position(index))):
         detail = "the database was restored from a backup"
         raise SnapshotDamaged("snapshot_unused", sequence=snapshot.sequence, detail=detail)
+    # The files are as they were written, but the rows of a shared index are not in them.
     if len(index) != snapshot.count:
         detail = f"{len(index)} rows, not {snapshot.count}"
         raise SnapshotDamaged("snapshot_damaged", sequence=snapshot.sequence, detail=detail)

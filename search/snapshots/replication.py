@@ -54,6 +54,7 @@ def fetch(name: str, checksum: str) -> Path:
     store, folder = _store(), Path(settings.SNAPSHOT_ROOT) / name
     if store is not None and not _intact(folder, checksum):
         with _fetching():
+            # Another process may have fetched it while this one waited.
             if not _intact(folder, checksum):
                 _copy_folder(store, name, checksum)
                 return folder

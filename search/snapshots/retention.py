@@ -49,6 +49,7 @@ def _drop_versions(state: SpaceState, of_snapshots: set[str], needed: set[str]) 
     now = replace(state)  # its methods are of the models that are configured now: a build may have taken minutes
     dropped = {*fresh.distinct(), *of_snapshots} - needed - {method.version for method in now.targets}
     rows = Feature.objects.filter(space=state.name, version__in=dropped)
+    # A version's features are most of the database: one DELETE of all would block the writers for minutes.
     ids = list(rows.values_list("pk", flat=True)) if dropped else []
     for start in range(0, len(ids), AT_ONCE):
         Feature.objects.filter(pk__in=ids[start : start + AT_ONCE]).delete()

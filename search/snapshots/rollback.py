@@ -48,6 +48,7 @@ def _previous(state: SpaceState, current: Snapshot, version: bool) -> Snapshot |
     alike = Q(version=current.version) & (Q() if version else Q(index__in=shared_kinds()))
     for snapshot in earlier.exclude(alike):
         method = configured.at(snapshot.version)
+        # Without its model, pictures that came since could not be extracted in this version.
         if method is None:
             log.warning("No rollback to %s: its version cannot be computed any more", snapshot)
             continue

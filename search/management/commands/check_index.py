@@ -28,13 +28,13 @@ class Command(BaseCommand):
                 self.stdout.write(f"{space}: cannot answer. {reason}")
                 continue
             checked = recall_check.check(space, options["sample"])
-            self.stdout.write(f"{space}: {_told(checked)}")
+            self.stdout.write(f"{space}: {_described(checked)}")
             wrong += [f"{space}: {fault}." for fault in recall_check.faults(checked, options["floor"])]
         if wrong:
             raise CommandError("\n".join([*wrong, "Build the index again: manage.py rollback_index or build_index."]))
 
 
-def _told(checked: SelfCheck) -> str:
+def _described(checked: SelfCheck) -> str:
     latency = f"latency p50 {checked.p50:.2f} ms, p95 {checked.p95:.2f} ms, p99 {checked.p99:.2f} ms"
     keys = f"missing {checked.missing:,}, orphaned {checked.orphaned:,}"
     return f"recall@{recall_check.K} {checked.recall:.3f} of {checked.sampled:,} searches; {latency}; {keys}"

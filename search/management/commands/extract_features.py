@@ -35,9 +35,9 @@ class Command(BaseCommand):
         total = backlog.lacking(states_of(names), thumbnails=True).count()
         for batch in bar(_batches(names), -(-total // BATCH), "batches of pictures"):
             extraction.extract(batch, names)
-        self._tell(names, total)
+        self._report(names, total)
 
-    def _tell(self, names: Sequence[str], total: int) -> None:
+    def _report(self, names: Sequence[str], total: int) -> None:
         states = states_of(names)
         for state in states:
             if state.problem:
