@@ -25,13 +25,15 @@ class SpaceState:
     """A space at one moment: the values of its row, and its method in the versions that matter.
 
     ``version`` is that of the row, "" until the first snapshot is built; ``refused`` was rolled back. Methods are made
-    at their first use and then stay the same; a broken one raises only where it is used.
+    at their first use and then stay the same; a broken one raises only where it is used. ``snapshot`` is the row of
+    the one in use, None if there is none, or if it was not read because only its id is needed.
     """
 
     name: str
     position: Position
     version: str
     refused: str
+    snapshot_id: int | None
     snapshot: Snapshot | None
 
     @cached_property
@@ -71,10 +73,6 @@ class SpaceState:
             return error.message
         return None
 
-    @property
-    def snapshot_id(self) -> int | None:
-        return self.snapshot.pk if self.snapshot else None
-
     @cached_property
     def _configured(self) -> Method:
         # Once: while an encoder is replaced, version and vectors must be of the same one.
@@ -86,16 +84,20 @@ def state_of(name: str) -> SpaceState:
     return states_of([name])[0]
 
 
-def states_of(names: Iterable[str]) -> list[SpaceState]:
-    """The states of these spaces, in their order, by one query. A space without a row is empty."""
+def states_of(names: Iterable[str], *, snapshots: bool = True) -> list[SpaceState]:
+    """The states of these spaces, in their order, by one query. A space without a row is empty.
+
+    Searches do without the rows of the ``snapshots``, whose join would take a tenth of their time.
+    """
     names = list(names)
-    rows = Space.objects.select_related("snapshot").in_bulk(names)
-    return [state_of_row(rows.get(name) or Space(name=name)) for name in names]
+    rows = (Space.objects.select_related("snapshot") if snapshots else Space.objects).in_bulk(names)
+    return [state_of_row(rows.get(name) or Space(name=name), snapshot=snapshots) for name in names]
 
 
-def state_of_row(row: Space) -> SpaceState:
+def state_of_row(row: Space, *, snapshot: bool = True) -> SpaceState:
     """The state that a row describes."""
-    return SpaceState(row.name, row.position, row.version, row.refused, row.snapshot)
+    read = row.snapshot if snapshot else None
+    return SpaceState(row.name, row.position, row.version, row.refused, row.snapshot_id, read)
 
 
 def accept(name: str) -> None:

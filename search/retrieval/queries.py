@@ -68,7 +68,7 @@ def query_by_text(text: str, method: str = ALL) -> Query:
     if not names:
         raise BadQuery("method_without_words", method=Message(method, label_of(method)))
     spaces, missing = {}, dict[str, Message]()
-    for state in states_of(names):
+    for state in states_of(names, snapshots=False):
         with skipping(state.name, missing):
             view = view_of(state)
             spaces[state.name] = SpaceQuery(view, view.method.encode_text(text))
@@ -78,7 +78,7 @@ def query_by_text(text: str, method: str = ALL) -> Query:
 def _query(names: Iterable[str], feature: Callable[[str, Method], bytes]) -> Query:
     """A query by one feature a space, each of the version that serves in this process now."""
     spaces, missing = {}, dict[str, Message]()
-    for state in states_of(names):
+    for state in states_of(names, snapshots=False):
         with skipping(state.name, missing):
             view = view_of(state)
             data = feature(state.name, view.method)

@@ -168,4 +168,4 @@ def _activated(state: SpaceState, snapshot: Snapshot, method: Method) -> SpaceSt
                 return state
         if not row.filter(acceptable).update(snapshot=snapshot, version=method.version):
             return state
-    return replace(state, version=method.version, snapshot=snapshot)
+    return replace(state, version=method.version, snapshot_id=snapshot.pk, snapshot=snapshot)
