@@ -41,7 +41,7 @@ def packed(low: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def measure(count: int) -> tuple[str, ...]:
-    from search.duplicates.hashes import Joined
+    from search.duplicates.hashes import HashJoin
     from search.methods import get_method
 
     method = get_method("phash")
@@ -49,7 +49,7 @@ def measure(count: int) -> tuple[str, ...]:
     started, worked = time.perf_counter(), time.process_time()
     forms = np.stack([method.queries(data) for data in stored])
     unpacked = time.perf_counter()
-    joined = Joined(keys, method.rows(stored))
+    joined = HashJoin(keys, method.rows(stored))
     built = time.perf_counter()
     near = joined.near(keys, forms)
     done, worked = time.perf_counter(), time.process_time() - worked

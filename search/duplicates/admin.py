@@ -22,7 +22,7 @@ class WrittenByReview(admin.ModelAdmin[Any]):
 
 @admin.register(Verdict)
 class VerdictAdmin(WrittenByReview):
-    """To take one back, delete it: the pictures are grouped again when they are next looked at."""
+    """To take one back, delete it: the pictures are grouped again when they are next compared."""
 
     list_display = ("__str__", "said_by", "created_at")
     search_fields = ("one__startswith", "two__startswith")

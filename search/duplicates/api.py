@@ -17,7 +17,7 @@ from gallery.models import MAX_ID
 from gallery.web.errors import Refused, errors, listing
 from gallery.web.permissions import StaffDecides
 from gallery.web.serializers import ImageAnswer
-from search.duplicates import finding, review, services
+from search.duplicates import detection, review, services
 from search.duplicates.exceptions import ReviewError
 from search.duplicates.models import RELATIONS, Decision, Group
 from search.jobs.queue import send
@@ -73,7 +73,7 @@ class Looking(serializers.Serializer[Any]):
 class StatusAnswer(serializers.Serializer[Any]):
     """How far looking is."""
 
-    waiting = serializers.IntegerField(help_text="Pictures still to be looked at")
+    waiting = serializers.IntegerField(help_text="Pictures still to be compared")
     looked_at = serializers.DateTimeField(allow_null=True)
     problem = serializers.CharField(allow_blank=True)
 
@@ -173,7 +173,7 @@ class Find(APIView):
         sent = Looking(data=request.data)
         sent.is_valid(raise_exception=True)
         if sent.validated_data.get("again"):
-            finding.look_again()
+            detection.restart()
         send("search.duplicates.tasks.find")
         return Response(StatusAnswer(review.status()).data, status=202)
 

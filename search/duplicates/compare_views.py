@@ -19,7 +19,7 @@ from gallery.exceptions import ImageRejected
 from gallery.models import MAX_ID, Image
 from gallery.web.permissions import MAY_DECIDE, staff_only
 from search.collection import pixels_of
-from search.duplicates import finding, rendering, review
+from search.duplicates import detection, rendering, review
 from search.duplicates.alignment import IDENTITY, Matrix, inverse
 from search.duplicates.models import Member
 from search.duplicates.pixel_cache import PixelCache
@@ -31,10 +31,10 @@ VIEWS = (("side", _("Side by side")), ("overlay", _("Overlay")), ("difference", 
 
 @require_safe
 @staff_only()
-def compare(request: HttpRequest, one: int, two: int) -> HttpResponse:
-    first, second = _both(one, two)
-    related = review.pairs_among([one, two])
-    members = Member.objects.filter(image__in=[one, two])
+def compare(request: HttpRequest, first_id: int, second_id: int) -> HttpResponse:
+    first, second = _both(first_id, second_id)
+    related = review.pairs_among([first_id, second_id])
+    members = Member.objects.filter(image__in=[first_id, second_id])
     group = next((row["group"] for row in members.values("group").annotate(n=Count("pk")) if row["n"] == 2), None)
     chosen = request.GET.get("view", "")
     context = {
@@ -52,26 +52,26 @@ def compare(request: HttpRequest, one: int, two: int) -> HttpResponse:
 
 @require_safe
 @staff_only()
-def aligned(request: HttpRequest, one: int, two: int) -> HttpResponse:
-    return _drawn(one, two, rendering.aligned)
+def aligned(request: HttpRequest, first_id: int, second_id: int) -> HttpResponse:
+    return _drawn(first_id, second_id, rendering.aligned)
 
 
 @require_safe
 @staff_only()
-def difference(request: HttpRequest, one: int, two: int) -> HttpResponse:
-    return _drawn(one, two, rendering.difference)
+def difference(request: HttpRequest, first_id: int, second_id: int) -> HttpResponse:
+    return _drawn(first_id, second_id, rendering.difference)
 
 
-def _both(one: int, two: int) -> tuple[Image, Image]:
-    keys = [key for key in (one, two) if key <= MAX_ID]
+def _both(first_id: int, second_id: int) -> tuple[Image, Image]:
+    keys = [key for key in (first_id, second_id) if key <= MAX_ID]
     images = Image.objects.prefetch_related("tags", "albums").in_bulk(keys)
     if len(images) < 2:
         raise Http404("One of these pictures is no longer there.")
-    return images[one], images[two]
+    return images[first_id], images[second_id]
 
 
-def _drawn(one: int, two: int, draw: Callable[[Pixels, Pixels, Matrix], bytes]) -> HttpResponse:
-    first, second = _both(one, two)
+def _drawn(first_id: int, second_id: int, draw: Callable[[Pixels, Pixels, Matrix], bytes]) -> HttpResponse:
+    first, second = _both(first_id, second_id)
     try:
         data = draw(pixels_of(first), pixels_of(second), _matrix(first, second))
     except (OSError, ImageRejected) as error:
@@ -83,7 +83,7 @@ def _matrix(first: Image, second: Image) -> Matrix:
     """How the second lies in the first; the identity if they are no duplicates."""
     lower, upper = sorted([first, second], key=lambda image: image.pk)
     row = review.pairs_among([first.pk, second.pk]).get((lower.pk, upper.pk))
-    comparison = review.comparison_of(row) if row else finding.compare(lower, upper, PixelCache(), finding.Clue())
+    comparison = review.comparison_of(row) if row else detection.compare(lower, upper, PixelCache(), detection.Clue())
     if comparison is None:
         return IDENTITY
     return comparison.matrix if first is lower else inverse(comparison.matrix)
@@ -110,12 +110,12 @@ def _fact(
     text: Callable[[Image], str],
     measure: Callable[[Image], float] = lambda image: 0,
 ) -> Fact:
-    one, two = measure(first), measure(second)
-    return label, text(first), text(second), 0 if one == two else 1 if one > two else 2
+    value, other = measure(first), measure(second)
+    return label, text(first), text(second), 0 if value == other else 1 if value > other else 2
 
 
-def _when(moment: datetime | None) -> str:
-    return date_format(timezone.localtime(moment), "DATETIME_FORMAT") if moment else "–"
+def _when(time: datetime | None) -> str:
+    return date_format(timezone.localtime(time), "DATETIME_FORMAT") if time else "–"
 
 
 def _pixels(image: Image) -> float:

@@ -30,8 +30,8 @@ class Graph:
     images: dict[int, Image] = field(default_factory=dict)
     pairs: dict[tuple[int, int], Pair] = field(default_factory=dict)
 
-    def between(self, one: int, two: int) -> Pair | None:
-        return self.pairs.get((min(one, two), max(one, two)))
+    def between(self, key: int, other: int) -> Pair | None:
+        return self.pairs.get((min(key, other), max(key, other)))
 
     def coverage(self, key: int, other: int) -> float:
         """Of what another picture shows, the share that this one shows."""

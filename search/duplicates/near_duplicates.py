@@ -26,21 +26,21 @@ def near_duplicates_of(image: Image, pixels: Pixels) -> list[NearDuplicate]:
 
     Pictures that somebody has set apart from the new one's content before are left out.
     """
-    keys = candidates.like(get_method(COPIES).extract(pixels))
-    places = candidates.with_parts_of(pixels)
-    keys = list(dict.fromkeys([*keys, *places]))[:MOST_COMPARED]
+    keys = candidates.near_hash(get_method(COPIES).extract(pixels))
+    placements = candidates.placements_of(pixels)
+    keys = list(dict.fromkeys([*keys, *placements]))[:MOST_COMPARED]
     images = Image.objects.in_bulk(keys)
     apart = _set_apart_from(image.sha256)
     cache, duplicates = PixelCache(), []
     for key in keys:
         if key in images and images[key].sha256 not in apart:
-            duplicate = _compared(images[key], image, pixels, cache, places.get(key))
+            duplicate = _compared(images[key], image, pixels, cache, placements.get(key))
             duplicates += [duplicate] if duplicate else []
     return duplicates[:MOST_SHOWN]
 
 
 def _compared(
-    stored: Image, image: Image, pixels: Pixels, cache: PixelCache, place: Matrix | None
+    stored: Image, image: Image, pixels: Pixels, cache: PixelCache, placement: Matrix | None
 ) -> NearDuplicate | None:
     """The stored picture and what it is, compared with the new one; None if it is no duplicate of it."""
     resized = (stored.width, stored.height) != (image.width, image.height)
@@ -48,7 +48,7 @@ def _compared(
         comparison: Comparison | None = SAME_PIXELS
     else:
         small = cache.small(stored)
-        comparison = compare(small, pixels, resized=resized, side=CLOSE_SIDE, placement=place)
+        comparison = compare(small, pixels, resized=resized, side=CLOSE_SIDE, placement=placement)
     return NearDuplicate(stored, describe(comparison, image, stored, swapped=True)) if comparison else None
 
 

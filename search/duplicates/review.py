@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 
 from search.collection import TRASH_RETENTION, Image
-from search.duplicates import finding
+from search.duplicates import detection
 from search.duplicates.models import RELATIONS, Cursor, Decision, Group, Member, Pair
 from search.duplicates.relations import TRANSFORMS, Comparison, Relation
 from search.duplicates.spaces import COPIES
@@ -78,7 +78,7 @@ class Status:
 
 def status() -> Status:
     cursor = Cursor.objects.filter(pk=COPIES).first() or Cursor()
-    return Status(finding.waiting(), cursor.looked_at, cursor.problem)
+    return Status(detection.waiting(), cursor.looked_at, cursor.problem)
 
 
 def counts() -> list[tuple[str, str | Promise, int]]:

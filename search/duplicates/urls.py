@@ -9,7 +9,9 @@ urlpatterns = [
     path("duplicates/<int:pk>/keep/", views.keep, name="keep"),
     path("duplicates/<int:pk>/apart/", views.apart, name="apart"),
     path("duplicates/decisions/<int:pk>/undo/", views.undo, name="undo"),
-    path("duplicates/compare/<int:one>/<int:two>/", compare_views.compare, name="compare"),
-    path("duplicates/compare/<int:one>/<int:two>/aligned.webp", compare_views.aligned, name="aligned"),
-    path("duplicates/compare/<int:one>/<int:two>/difference.webp", compare_views.difference, name="difference"),
+    path("duplicates/compare/<int:first_id>/<int:second_id>/", compare_views.compare, name="compare"),
+    path("duplicates/compare/<int:first_id>/<int:second_id>/aligned.webp", compare_views.aligned, name="aligned"),
+    path(
+        "duplicates/compare/<int:first_id>/<int:second_id>/difference.webp", compare_views.difference, name="difference"
+    ),
 ]

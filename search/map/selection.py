@@ -43,8 +43,8 @@ def similar_to_mean(*, ids: Sequence[int], space: str, limit: int) -> Result:
     rows = method.rows(fitting).astype(np.float32)
     mean, length = rows.mean(axis=0), np.linalg.norm(rows, axis=1).mean()
     mean *= length / (np.linalg.norm(mean) or 1.0)  # as long as its rows: a mean of unit vectors is shorter
-    asked = SpaceQuery(view_of(state), mean[np.newaxis])
-    return search(Query({space: asked}, exclude=frozenset(sample)), method=space, limit=limit)
+    query = SpaceQuery(view_of(state), mean[np.newaxis])
+    return search(Query({space: query}, exclude=frozenset(sample)), method=space, limit=limit)
 
 
 Write = Callable[[QuerySet[Image]], Iterator[bytes]]

@@ -1,4 +1,4 @@
-"""Doors for the queue: ids in, one call, safe to run twice."""
+"""Tasks of maps; each is safe to run twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def advance(layout_id: int) -> None:
 
 @shared_task
 def catch_up(space: str) -> None:
-    """Place new pictures, take away deleted ones."""
+    """Add new pictures to the map that serves, and remove deleted ones."""
     services.catch_up(space)
 
 

@@ -140,8 +140,8 @@ def tag(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _refused(form)
     count = gallery.add_tags(ids=form.cleaned_data["ids"], names=form.cleaned_data["tags"])
-    said = ngettext("Tagged: %(count)s picture.", "Tagged: %(count)s pictures.", count) % {"count": count}
-    return JsonResponse({"message": said})
+    message = ngettext("Tagged: %(count)s picture.", "Tagged: %(count)s pictures.", count) % {"count": count}
+    return JsonResponse({"message": message})
 
 
 @require_POST
@@ -150,12 +150,12 @@ def album(request: HttpRequest) -> HttpResponse:
     form = AlbumForm(request.POST)
     if not form.is_valid():
         return _refused(form)
-    found = gallery.add_to_album(**form.cleaned_data)
-    count = found.images.count()
-    said = ngettext(
+    filled = gallery.add_to_album(**form.cleaned_data)
+    count = filled.images.count()
+    message = ngettext(
         "The album “%(title)s” has %(count)s picture now.", "The album “%(title)s” has %(count)s pictures now.", count
     )
-    return JsonResponse({"message": said % {"title": found, "count": count}})
+    return JsonResponse({"message": message % {"title": filled, "count": count}})
 
 
 @require_POST

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from gallery.models import Image
 from gallery.services import add_to_album, trash_images
-from search.duplicates import finding
+from search.duplicates import detection
 from search.map import services as maps
 from tests.support.browser import WINDOWS, fill
 from tests.support.images import encode, scene
@@ -48,7 +48,7 @@ def pages_of(worker: Callable[[], None], client: Client) -> list[str]:
     images = fill(10, worker)
     trash_images(ids=[images[9].pk])
     album = add_to_album(ids=[images[0].pk, images[1].pk], title="Drawn")
-    finding.find()
+    detection.detect()
     maps.advance(maps.request_layout(space="color").pk)
     first, copy = (Image.objects.get(title=f"Scene {number}") for number in (1, 2))
     kept = client.post("/search/", {"file": upload(1)}).headers["Location"]

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from gallery.models import Image
 from gallery.services import add_image, trash_images
-from search.duplicates import finding
+from search.duplicates import detection
 from search.features import extraction
 from search.retrieval.live import forget
 from tests.support.browser import WINDOWS, log_in
@@ -22,7 +22,7 @@ def fill(*seeds, copies=1):
         for quality in [90, 50, 30, 20][: 1 + copies]:
             add_image(data=encode(scene(seed, SIZE), quality=quality), title=f"Scene {seed}, {quality}")
     extraction.extract(list(Image.objects.values_list("pk", flat=True)), ["phash"])
-    finding.find()
+    detection.detect()
     forget()
 
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from search.duplicates.alignment import inverse, warp
 from search.duplicates.comparison import compare
 from search.duplicates.groups import adjacency, duplicates_of_all, group_pairs
-from search.duplicates.hashes import MOST_PARTNERS, RADIUS, Joined, telling
+from search.duplicates.hashes import MOST_PARTNERS, RADIUS, HashJoin, is_informative
 from search.duplicates.measures import pixel_hash
 from search.duplicates.relations import Relation
 from search.duplicates.representatives import Candidate, choose
@@ -110,7 +110,7 @@ def test_the_hashes_of_flat_pictures_and_plain_gradients_say_nothing():
     slope = np.repeat(np.tile(np.linspace(0, 255, 200).astype(np.uint8), (150, 1))[..., None], 3, axis=2)
     pictures = [np.full((150, 200, 3), 200, np.uint8), slope, slope.transpose(1, 0, 2), scene(1), scene(2)]
     rows = PHASH.rows([PHASH.extract(pixels) for pixels in pictures])
-    assert telling(rows).tolist() == [False, False, False, True, True]
+    assert is_informative(rows).tolist() == [False, False, False, True, True]
 
 
 def hashes(count, seed=0):
@@ -127,7 +127,7 @@ def hashes(count, seed=0):
 
 def test_joining_finds_exactly_the_pairs_within_the_radius():
     rows, keys = hashes(1_500), np.arange(1_500) * 3 + 5
-    near = Joined(keys, rows).near(keys, rows[:, None])
+    near = HashJoin(keys, rows).near(keys, rows[:, None])
     apart = np.bitwise_count(rows[:, None] ^ rows[None]).sum(axis=2)
     wanted = {(i * 3 + 5, j * 3 + 5): apart[i, j] for i, j in np.argwhere(apart <= RADIUS) if i < j}
     assert len(wanted) > 200
@@ -140,22 +140,22 @@ def test_rotated_and_mirrored_pictures_are_joined():
     turned = [np.ascontiguousarray(transform.apply(pixels)) for transform in Dihedral]
     stored = [PHASH.extract(each) for each in turned]
     keys = np.arange(len(stored))
-    near = Joined(keys, PHASH.rows(stored)).near(keys[:1], np.stack([PHASH.queries(stored[0])]))
+    near = HashJoin(keys, PHASH.rows(stored)).near(keys[:1], np.stack([PHASH.queries(stored[0])]))
     assert set(near.second.tolist()) == set(range(1, len(stored)))
 
 
 def test_thousands_of_equal_hashes_give_each_picture_a_few_partners():
     rows = np.repeat(hashes(1), 3_000, axis=0)
     keys = np.arange(3_000)
-    near = Joined(keys, rows).near(keys, rows[:, None])
+    near = HashJoin(keys, rows).near(keys, rows[:, None])
     assert len(near.first) <= 3_000 * MOST_PARTNERS
     assert set(near.first.tolist()) | set(near.second.tolist()) == set(keys.tolist())
 
 
 def test_nothing_can_be_joined_with_nothing():
-    nothing = Joined(np.empty(0, np.int64), np.empty((0, 4), np.uint64))
+    nothing = HashJoin(np.empty(0, np.int64), np.empty((0, 4), np.uint64))
     assert len(nothing.near(np.array([1]), hashes(1)[:, None]).first) == 0
-    assert len(Joined(np.arange(4), hashes(4)).near(np.empty(0, np.int64), np.empty((0, 8, 4), np.uint64)).first) == 0
+    assert len(HashJoin(np.arange(4), hashes(4)).near(np.empty(0, np.int64), np.empty((0, 8, 4), np.uint64)).first) == 0
 
 
 def test_a_chain_is_no_group():

@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from gallery.models import Image
 from gallery.services import delete_images
-from search.duplicates import finding, review, wording
+from search.duplicates import detection, review, wording
 from search.duplicates.models import Decision, Group, Verdict
 from search.retrieval.live import forget
 from tests.support.api import error_of, holder, writer
@@ -24,7 +24,7 @@ EVIL = '"><script>alert(1)</script>'
 @pytest.fixture
 def pair():
     images = add(1, 90, title=EVIL, tags=["one"]), add(1, 30, title="Copy", tags=["two"])
-    finding.find()
+    detection.detect()
     return images
 
 
@@ -171,7 +171,7 @@ def test_comparing_shows_both_and_what_differs(owner, pair):
 def test_pages_follow_each_other_by_key_in_a_few_queries(owner, django_assert_max_num_queries):
     for seed in range(7):
         add(seed, 90), add(seed, 30)
-    finding.find()
+    detection.detect()
     seen, page = [], ""
     for _ in range(5):
         with django_assert_max_num_queries(8):

@@ -1,4 +1,4 @@
-"""Look for duplicates."""
+"""Detect duplicates."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from typing import Any
 from django.core.management import BaseCommand
 
 from gallery.management.progress_bar import bar
-from search.duplicates import finding
+from search.duplicates import detection
 from search.duplicates.models import Group
 
 
 class Command(BaseCommand):
-    help = "Look for duplicates among new pictures, here and now; no worker is needed."
+    help = "Look for duplicates of new pictures in this process; no worker is needed."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--again", action="store_true", help="look at every picture once more")
+        parser.add_argument("--again", action="store_true", help="compare every picture once more")
 
     def handle(self, *_: Any, **options: Any) -> None:
         if options["again"]:
-            finding.look_again()
-        waiting = finding.waiting()
-        looked = finding.find(bar)
-        if waiting and not looked:
-            self.stdout.write("Somebody else is looking now.")
-        self.stdout.write(f"{looked:,} pictures were looked at; {Group.objects.count():,} groups wait at /duplicates/.")
+            detection.restart()
+        waiting = detection.waiting()
+        compared = detection.detect(bar)
+        if waiting and not compared:
+            self.stdout.write("Another process is looking for duplicates now.")
+        self.stdout.write(
+            f"{compared:,} pictures were compared; {Group.objects.count():,} groups wait at /duplicates/."
+        )
