@@ -2,6 +2,8 @@ from django.urls import path
 
 from search.duplicates import compare_views, views
 
+PAIR = "duplicates/compare/<int:first_id>/<int:second_id>"
+
 app_name = "duplicates"
 urlpatterns = [
     path("duplicates/", views.index, name="index"),
