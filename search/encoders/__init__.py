@@ -1,4 +1,4 @@
-"""Encoders: ONNX models, where they come from, how they are made and run. A new kind is one file and two lines."""
+"""Encoders: ONNX models, where they come from, how they are made and run. A new model is one file and one line."""
 
 from __future__ import annotations
 
@@ -42,34 +42,34 @@ class Maker(Protocol):
 
 
 def make(name: str, root: Path, progress: Progress = silent) -> Folder:
-    """Make the encoder of this name under ``root``; EncoderNotMade says why it cannot be made, and the cure."""
+    """Make the encoder of this name under ``root``. Raises EncoderNotMade, which names the cure."""
     prefix = name.partition(":")[0] + ":"
-    found = ENCODERS.get(name) or ENCODERS.get(prefix)
-    if found is None:
+    entry = ENCODERS.get(name) or ENCODERS.get(prefix)
+    if entry is None:
         raise EncoderNotMade(f"No model is called “{name}”. There are: {', '.join(ENCODERS)}")
-    maker: Maker = _imported(found[1])
+    maker: Maker = _imported(entry[1])
     return maker(name, root, progress)
 
 
 def load(root: Path, name: str, threads: int = 1) -> Encoder:
     """The encoder of a name, or of a key ``name@hash`` (an older one too), its checksums read once.
 
-    Cheap to call for every query: it is loaded again when another folder has taken its place. ``threads``
-    as in Network. EncoderMissing, EncoderDamaged: the message names the cure.
+    Cheap to call for every query: it is loaded again when another folder has taken its place. ``threads`` as in
+    Network. Raises EncoderMissing or EncoderDamaged, which name the cure.
     """
     path = folder_path(root, name)
-    place = (path, threads)
+    key = (path, threads)
     try:
         facts = (path / META).stat()
     except OSError:
         read_folder(root, name)
         raise
-    seen = (facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_size)
+    state = (facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_size)
     with _loading:
-        if place not in _loaded or _loaded[place][0] != seen:
+        if key not in _loaded or _loaded[key][0] != state:
             folder = read_folder(root, name)
-            _loaded[place] = (seen, _imported(KINDS[folder.meta["kind"]])(folder, threads))
-        return _loaded[place][1]
+            _loaded[key] = (state, _imported(KINDS[folder.meta["kind"]])(folder, threads))
+        return _loaded[key][1]
 
 
 def _imported(dotted: str) -> Any:

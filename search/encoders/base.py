@@ -1,4 +1,4 @@
-"""The contract of an encoder: pictures, and for some kinds words, become unit vectors of one space."""
+"""The contract of an encoder: pictures, and for some kinds texts, become unit vectors of one space."""
 
 from __future__ import annotations
 

@@ -37,9 +37,9 @@ class _Builder:
         of = {kind: self.tensors[f"embeddings.{kind}_embeddings.weight"] for kind in ("word", "position", "token_type")}
         words = graph.node("Gather", graph.constant(of["word"]), "ids")
         tokens = graph.node("Shape", "ids", start=1, end=2)
-        places = graph.constant(of["position"] + of["token_type"][0])
-        places = graph.node("Slice", places, graph.integers(0), tokens, graph.integers(0))
-        return self._normal(graph.node("Add", words, places), "embeddings.LayerNorm")
+        positions = graph.constant(of["position"] + of["token_type"][0])
+        positions = graph.node("Slice", positions, graph.integers(0), tokens, graph.integers(0))
+        return self._normal(graph.node("Add", words, positions), "embeddings.LayerNorm")
 
     def hidden_tokens(self) -> str:
         """What is added to the attention's scores, (n, 1, 1, tokens): very negative where the mask is 0."""
@@ -58,7 +58,7 @@ class _Builder:
         return self._normal(graph.node("Add", outer, value), f"{name}.output.LayerNorm")
 
     def mean(self, value: str) -> str:
-        """Mean over the tokens that are there, brought to length 1."""
+        """Mean over the tokens that the mask names, brought to length 1."""
         graph = self.graph
         mask = graph.node("Unsqueeze", self._floats("mask"), graph.integers(2))
         total = graph.node("ReduceSum", graph.node("Mul", value, mask), graph.integers(1), keepdims=0)

@@ -1,4 +1,4 @@
-"""What cosines a model gives to pictures and words that have nothing in common; scores are measured against them."""
+"""The cosines that a model gives to pictures and texts with nothing in common; scores are measured against them."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ ROOM = 0.6  # of the way from chance to a cosine of 1, at most
 @cache
 def photographs() -> tuple[Pixels, ...]:
     """Real pictures ``(h, w, 3)`` uint8, none if scikit-image is not installed."""
-    found = find_spec("skimage")
-    folders = [Path(place) / "data" for place in (found.submodule_search_locations or [])] if found else []
+    package = find_spec("skimage")
+    folders = [Path(location) / "data" for location in (package.submodule_search_locations or [])] if package else []
     files = [folder / name for folder in folders for name in PHOTOGRAPHS if (folder / name).is_file()]
     return tuple(np.asarray(Image.open(file).convert("RGB")) for file in files)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import pickle
 from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
@@ -19,7 +18,7 @@ Tensors = dict[str, NDArray[Any]]
 
 
 class CheckpointError(ValueError):
-    """Not a checkpoint of this format, or one that asks for more than tensors."""
+    """Not a checkpoint of this format, or one that contains more than tensors."""
 
 
 class _Storage:
@@ -77,16 +76,20 @@ def read_checkpoint(path: Path) -> Tensors:
     """Name -> array of a ``state_dict`` that ``torch.save`` wrote in the format before zip files."""
     file = io.BytesIO(path.read_bytes())
     storages: dict[str, _Storage] = {}
-    load: Callable[[], Any] = lambda: _Unpickler(file, storages).load()  # noqa: E731
     try:
-        if load() != MAGIC or load() != PROTOCOL:
+        if _load(file, storages) != MAGIC or _load(file, storages) != PROTOCOL:
             raise CheckpointError("Not a checkpoint of this format.")
-        _system, tensors, order = load(), load(), load()
+        _system, tensors, order = (_load(file, storages) for _ in range(3))
         for key in order:
             _fill(file, storages[key])
         return {name: tensor.array() for name, tensor in tensors.items() if isinstance(tensor, _Tensor)}
     except (pickle.UnpicklingError, EOFError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise CheckpointError(f"The checkpoint cannot be read: {error}") from error
+
+
+def _load(file: BinaryIO, storages: dict[str, _Storage]) -> Any:
+    """The next pickle of the file."""
+    return _Unpickler(file, storages).load()
 
 
 def _fill(file: BinaryIO, storage: _Storage) -> None:

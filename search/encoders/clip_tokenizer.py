@@ -1,4 +1,4 @@
-"""Words -> token numbers for CLIP's text towers, exact to open_clip and without it."""
+"""Texts -> token numbers for CLIP's text towers, exactly open_clip's and without it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class BytePairs(ClipTokenizer):
         self.tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
         self.tokenizer.add_special_tokens(special)
         self.start, self.end = (numbers[token] for token in special[:2])
-        # The library would look for special tokens first, and its letters are those of another Unicode release.
+        # The library would split at special tokens first, and its letters are those of another Unicode release.
         self.words = regex.compile("|".join([*special, _WORDS]), regex.IGNORECASE)
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
@@ -124,8 +124,8 @@ def _lower(text: str) -> str:
 
 def _canonicalize(text: str) -> str:
     """Underscores are spaces, punctuation goes, as SigLIP's training had it."""
-    kept = _basic(text).replace("_", " ").translate(str.maketrans("", "", string.punctuation))
-    return " ".join(kept.lower().split())
+    plain = _basic(text).replace("_", " ").translate(str.maketrans("", "", string.punctuation))
+    return " ".join(plain.lower().split())
 
 
 CLEANINGS: dict[str, Callable[[str], str]] = {

@@ -1,8 +1,8 @@
 """The bundled joint space: convex combination of semantic embeddings (ConSE; Norouzi et al. 2013).
 
-A picture is the mean of the sentence vectors of ImageNet's classes, weighed by their probabilities, and a share of
-what a linear map from the classifier's rows to those vectors makes of its features; a text is its own sentence
-vector. No word and no picture of any collection had a part in it.
+The vector of a picture is the mean of the sentence vectors of ImageNet's classes, weighted by their probabilities,
+plus a share of a linear map of its features. That of a text is its sentence vector. Nothing is trained on any
+collection.
 """
 
 from __future__ import annotations

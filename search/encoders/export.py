@@ -1,4 +1,4 @@
-"""From torch to ONNX. Only making a model comes here; what serves the site never imports torch."""
+"""From torch to ONNX, for making models; the processes that serve the site never import torch."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from search.encoders.exceptions import EncoderNotMade
 from search.encoders.network import Network
 
 OUTPUT = "features"
-LARGEST_FILE = 1_500_000_000  # bytes; an ONNX file itself ends at 2 GiB, larger weights go beside it
+LARGEST_FILE = 1_500_000_000  # bytes; an ONNX file itself ends at 2 GiB, larger weights go into a second file
 LEAST_COSINE = 0.9999
 
 
 def needed(module: str) -> Any:
-    """The imported module; if it is not installed, EncoderNotMade with the one command that installs it."""
+    """The imported module. Raises EncoderNotMade with the command that installs it."""
     try:
         return import_module(module)
     except ImportError as error:
@@ -36,7 +36,7 @@ def needed(module: str) -> Any:
 
 @contextmanager
 def reading_weights(file: Path, model: str) -> Iterator[None]:
-    """Whatever a loader says inside of a file that is damaged, no checkpoint, or another model's: EncoderNotMade."""
+    """Turns what loaders raise for a file that is damaged, no checkpoint, or another model's into EncoderNotMade."""
     damaged = needed("safetensors").SafetensorError
     loaders = (RuntimeError, LookupError, TypeError, ValueError, AttributeError, AssertionError, EOFError)
     try:
@@ -46,8 +46,8 @@ def reading_weights(file: Path, model: str) -> Iterator[None]:
         raise EncoderNotMade(f"{file.name} does not hold weights of {model}: {problem}") from error
 
 
-def write_onnx(network: Any, example: Any, given: str, path: Path, weights_sha256: str) -> None:
-    """Write a torch module's forward, for batches of any size, as ``given`` -> "features"."""
+def write_onnx(network: Any, example: Any, input_name: str, path: Path, weights_sha256: str) -> None:
+    """Write a torch module's forward, for batches of any size, as ``input_name`` -> "features"."""
     torch = needed("torch")
     needed("onnxscript")
     with warnings.catch_warnings(), torch.no_grad():
@@ -55,7 +55,7 @@ def write_onnx(network: Any, example: Any, given: str, path: Path, weights_sha25
         program = torch.onnx.export(
             network.eval(),
             (example,),
-            input_names=[given],
+            input_names=[input_name],
             output_names=[OUTPUT],
             dynamic_shapes=({0: torch.export.Dim("n", min=1)},),
             dynamo=True,
@@ -67,9 +67,9 @@ def write_onnx(network: Any, example: Any, given: str, path: Path, weights_sha25
 
 
 def _plain(model: Any, weights_sha256: str) -> None:
-    """Drop notes on where the code stood: the same model gives the same bytes on every machine.
+    """Remove paths and line numbers of the code, so that the same model gives the same bytes on every machine.
 
-    The weights' checksum goes in, because a file whose weights lie beside it is known by its own bytes only.
+    The weights' checksum goes in, because the checksum of a model in two files covers only this one.
     """
     model.doc_string = f"weights {weights_sha256}"
     model.metadata_props.clear()
@@ -80,12 +80,12 @@ def _plain(model: Any, weights_sha256: str) -> None:
             value.metadata_props.clear()
 
 
-def compare(reference: Callable[[Any], Any], path: Path, given: str, inputs: NDArray[Any]) -> NDArray[np.float32]:
-    """The file's features of ``inputs``; EncoderNotMade if they are not the torch model's own."""
+def compare(reference: Callable[[Any], Any], path: Path, input_name: str, inputs: NDArray[Any]) -> NDArray[np.float32]:
+    """The file's features of ``inputs``. Raises EncoderNotMade if they differ from those of the torch model."""
     torch = needed("torch")
     with torch.no_grad():
         expected = unit(reference(torch.from_numpy(inputs)).float().numpy())
-    features = Network(path, str(path)).run({given: inputs})
+    features = Network(path, str(path)).run({input_name: inputs})
     cosines = (expected * unit(features)).sum(axis=1)
     if not cosines.min() >= LEAST_COSINE:
         raise EncoderNotMade(

@@ -1,7 +1,7 @@
-"""An encoder on disk: ONNX files, tokenizer and arrays, with a meta.json that vouches for every byte.
+"""An encoder on disk: ONNX files, tokenizer and arrays, with a meta.json that has the checksums of all.
 
 ``models/<name>`` is a link to ``models/<name>.<hash>``, so that a new one takes over in one step and the old
-one stays there for the space that was built with it.
+one stays for the space that was built with it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Fill = Callable[[Path], Meta]
 
 @dataclass(frozen=True)
 class Folder:
-    """A read encoder folder whose files are what ``meta`` says.
+    """An encoder folder whose files match the checksums in ``meta``.
 
     ``meta`` has: format, name, label, kind, origin, weights_sha256, licence, dimension, words, score,
     files {name: sha256}, computed {name: sha256}, made_at; and what the kind needs (preprocessing, ...).
@@ -63,7 +63,7 @@ class Folder:
 
 
 def folder_name(name: str) -> str:
-    """A name as asked for (``clip:ViT-B-32:openai``) -> the folder's and encoder's (``clip-ViT-B-32-openai``)."""
+    """A requested name (``clip:ViT-B-32:openai``) -> that of the folder and encoder (``clip-ViT-B-32-openai``)."""
     safe = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.")
     if len(safe) <= LONGEST_NAME:
         return safe
@@ -102,10 +102,10 @@ def write_folder(root: Path, name: str, fill: Fill) -> Folder:
 
 
 def read_folder(root: Path, name: str) -> Folder:
-    """The folder of a name, or of a key ``name@hash``; EncoderMissing or EncoderDamaged names the cure."""
+    """The folder of a name, or of a key ``name@hash``. Raises EncoderMissing or EncoderDamaged, which name the cure."""
     path = folder_path(root, name)
     if not path.exists():
-        raise EncoderMissing("encoder_missing", name=name, command=_asked(name))
+        raise EncoderMissing("encoder_missing", name=name, command=_requested_name(name))
     try:
         meta = json.loads((path / META).read_bytes())
         if meta["format"] != FORMAT:
@@ -126,7 +126,7 @@ def folder_path(root: Path, name: str) -> Path:
 
 
 def folders(root: Path) -> list[str]:
-    """Names of the encoders that are there, damaged or not; older versions are left out."""
+    """Names of the installed encoders, damaged or not, without older versions."""
     return sorted(path.parent.name for path in root.glob(f"*/{META}") if path.parent.is_symlink())
 
 
@@ -135,11 +135,11 @@ def file_sha(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _complete(work: Path, name: str, given: Meta) -> dict[str, Any]:
-    computed = set(given.get("computed", ()))
+def _complete(work: Path, name: str, meta: Meta) -> dict[str, Any]:
+    computed = set(meta.get("computed", ()))
     checksums = {file.name: file_sha(file) for file in sorted(work.iterdir())}
     return {
-        **given,
+        **meta,
         "format": FORMAT,
         "name": name,
         "files": {file: sha for file, sha in checksums.items() if file not in computed},
@@ -149,7 +149,7 @@ def _complete(work: Path, name: str, given: Meta) -> dict[str, Any]:
 
 
 def _put(work: Path, target: Path) -> None:
-    """Move a finished folder to its place; one that is there (the same, or a damaged one) makes room."""
+    """Rename a finished folder to its final name; one that has it (the same, or a damaged one) is removed."""
     if target.exists():
         aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         target.rename(aside / "old")
@@ -161,14 +161,14 @@ def _put(work: Path, target: Path) -> None:
 
 
 def _point(root: Path, name: str, target: str) -> None:
-    """Let ``root/name`` lead to ``root/target``, in one step."""
-    place = root / name
-    if place.is_dir() and not place.is_symlink():
-        place.rename(Path(tempfile.mkdtemp(prefix=f"{name}.copied.", dir=root)) / name)
+    """Link ``root/name`` to ``root/target``, in one step."""
+    link = root / name
+    if link.is_dir() and not link.is_symlink():
+        link.rename(Path(tempfile.mkdtemp(prefix=f"{name}.copied.", dir=root)) / name)
     fresh = root / f".{name}.{os.getpid()}.link"
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(target)
-    fresh.replace(place)
+    fresh.replace(link)
     _to_disk(root)
 
 
@@ -180,9 +180,9 @@ def _to_disk(path: Path) -> None:
         os.close(handle)
 
 
-def _asked(name: str) -> str:
+def _requested_name(name: str) -> str:
     return name.partition("@")[0]
 
 
 def _damaged(name: str, reason: str) -> EncoderDamaged:
-    return EncoderDamaged("encoder_damaged", name=name, detail=reason, command=_asked(name))
+    return EncoderDamaged("encoder_damaged", name=name, detail=reason, command=_requested_name(name))

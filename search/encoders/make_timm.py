@@ -28,18 +28,18 @@ def make_from_file(
     checkpoint: Path, model: str, root: Path, progress: Progress, *, name: str = "", licence: str = ""
 ) -> Folder:
     """The same with weights (a state_dict) from this machine."""
-    given = {"licence": licence} if licence else {}
-    return _made(name or f"{model}-{checkpoint.stem}", root, progress, model, checkpoint, given)
+    extra = {"licence": licence} if licence else {}
+    return _made(name or f"{model}-{checkpoint.stem}", root, progress, model, checkpoint, extra)
 
 
-def _made(name: str, root: Path, progress: Progress, model: str, checkpoint: Path | None, given: Meta) -> Folder:
-    asked = model.removesuffix(LARGEST)
-    full = SHORT_NAMES.get(asked, asked)
+def _made(name: str, root: Path, progress: Progress, model: str, checkpoint: Path | None, extra: Meta) -> Folder:
+    base = model.removesuffix(LARGEST)
+    full = SHORT_NAMES.get(base, base)
     load = from_timm if full.startswith(TIMM) else from_torchvision
 
     def fill(work: Path) -> Meta:
         source = load(full, model.endswith(LARGEST), checkpoint)
-        return {**_converted(source, work), **given}
+        return {**_converted(source, work), **extra}
 
     (folder,) = progress((write_folder(root, name, fill) for _ in range(1)), 1, f"Converting {model}")
     return folder

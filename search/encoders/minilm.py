@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2, the sentence encoder: made from a pip package without torch, and run."""
+"""all-MiniLM-L6-v2, the sentence encoder: how it is made from a pip package without torch, and how it is run."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Sentences:
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
         """float32 ``(n, 384)``."""
-        # One text at a time: the tokenizer's own threads do not live through a fork.
+        # One text at a time: the tokenizer's own threads do not survive a fork.
         tokens = [self.tokenizer.encode(text).ids for text in texts]
         # Texts of like length together, so that little is padded.
         order = sorted(range(len(tokens)), key=lambda number: len(tokens[number]))

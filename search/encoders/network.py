@@ -41,7 +41,7 @@ class Network:
 
     @property
     def batch(self) -> int:
-        """How many pictures at once run fastest: on a CPU few, whose maps stay in its cache."""
+        """The fastest number of pictures in a call: on a CPU so few that their activations stay in its cache."""
         return 32 if "CUDAExecutionProvider" in self.session.get_providers() else 2
 
     @property
@@ -64,13 +64,13 @@ def _open(path: Path, threads: int) -> InferenceSession:
     options.log_severity_level = 3
     # Threads that spin between two calls take the cores from decoding and from other processes.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
-    providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
+    preferred = ("CUDAExecutionProvider", "CPUExecutionProvider")
+    providers = [name for name in preferred if name in onnxruntime.get_available_providers()]
     return onnxruntime.InferenceSession(str(path), options, providers=providers)
 
 
 def _forget() -> None:
-    """Sessions and locks do not live through a fork: the child opens its own."""
+    """Sessions and locks do not survive a fork: the child opens its own."""
     global _opening
     _opening = Lock()
     # Closing a session would wait for threads that the child does not have.

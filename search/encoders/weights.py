@@ -1,4 +1,4 @@
-"""Weights that come as pip packages: where their files are, without importing the package."""
+"""Weights in pip packages: where their files are, without importing the package."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from search.encoders.exceptions import EncoderNotMade
 def packaged_file(package: str, file: str) -> Path:
     """The file in an installed distribution; its import package has the same name with underscores."""
     module = find_spec(package.replace("-", "_"))
-    places = (module.submodule_search_locations or []) if module else []
-    for place in places:
-        if (path := Path(place) / file).is_file():
+    locations = (module.submodule_search_locations or []) if module else []
+    for location in locations:
+        if (path := Path(location) / file).is_file():
             return path
     raise EncoderNotMade(f"The package {package} is not installed. Run: make run (it installs what is missing).")
 

@@ -22,8 +22,8 @@ def index_class(name: str) -> type[Index]:
     if name not in INDEXES:
         raise UnknownSpace("unknown_index", name=name, choices=", ".join(INDEXES))
     module, _, attribute = INDEXES[name][1].rpartition(".")
-    found: type[Index] = getattr(import_module(module), attribute)
-    return found
+    imported: type[Index] = getattr(import_module(module), attribute)
+    return imported
 
 
 def new_tail(index: Index) -> Index:

@@ -44,7 +44,7 @@ class BruteIndex(Index):
 
     def search(self, feature: Features, k: int, allowed: Keys | None = None) -> Matches:
         query = checked_query(self.metric, self.dimension, feature)
-        keys, rows = self._live() if allowed is None else self._those(np.asarray(allowed, np.int64))
+        keys, rows = self._live() if allowed is None else self._rows_of(np.asarray(allowed, np.int64))
         k = min(k, len(keys))
         if k <= 0:
             return Matches.none()
@@ -97,8 +97,8 @@ class BruteIndex(Index):
     def _live(self) -> tuple[Keys, Features]:
         return self._keys[: len(self)], self._rows[: len(self)]
 
-    def _those(self, allowed: Keys) -> tuple[Keys, Features]:
-        """What is here of the allowed keys."""
+    def _rows_of(self, allowed: Keys) -> tuple[Keys, Features]:
+        """The allowed keys that are in the index, and their rows."""
         keys, rows = self._live()
         if len(allowed) < len(keys) // 8:
             slots = np.array([self._slots[key] for key in allowed.tolist() if key in self._slots], np.int64)

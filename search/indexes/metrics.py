@@ -30,8 +30,8 @@ class Metric:
 
 def hamming(query: Rows, rows: Rows) -> Distances:
     """Number of differing bits between packed uint64 words."""
-    found: Distances = distances(query, rows)
-    return found
+    apart: Distances = distances(query, rows)
+    return apart
 
 
 def euclidean(query: Rows, rows: Rows) -> Distances:
@@ -63,11 +63,11 @@ def checked_rows(metric: str, dimension: int, features: Features) -> Features:
     features = np.ascontiguousarray(features)
     dtype = np.dtype(METRICS[metric].dtype)
     if features.ndim != 2 or features.shape[1] != dimension or features.dtype != dtype:
-        found = f"{features.dtype} of shape {features.shape}"
-        raise ValueError(f"Features for {metric} must be {dtype} of shape (n, {dimension}), not {found}.")
+        actual = f"{features.dtype} of shape {features.shape}"
+        raise ValueError(f"Features for {metric} must be {dtype} of shape (n, {dimension}), not {actual}.")
     if dtype.kind == "f" and not np.isfinite(features).all():
         raise ValueError("Features must be finite numbers.")
-    # Compiled code takes only what it could write to.
+    # The signatures of compiled code ask for writable arrays.
     return features if features.flags.writeable else features.copy()
 
 
@@ -76,8 +76,8 @@ def last_of_each(keys: Keys, features: Features) -> tuple[Keys, Features]:
     keys = np.ascontiguousarray(keys, np.int64)
     if keys.shape != (len(features),):
         raise ValueError(f"There must be one key for each of {len(features)} rows, not {keys.shape}.")
-    unique, places = np.unique(keys[::-1], return_index=True)
+    unique, last = np.unique(keys[::-1], return_index=True)
     if len(unique) == len(keys):
         return keys, features
-    chosen = np.sort(len(keys) - 1 - places)
+    chosen = np.sort(len(keys) - 1 - last)
     return keys[chosen], features[chosen]

@@ -35,7 +35,7 @@ def compiled(function: F) -> F:
 
 
 def entry(signature: Any) -> Callable[[F], F]:
-    """For use by Python, without its lock; compiled when its module is imported, and kept on disk."""
+    """For use by Python, without its lock; compiled when its module is imported, and cached on disk."""
 
     def compile_now(function: F) -> F:
         usual = config.CACHE_DIR
@@ -90,5 +90,5 @@ def _prefetch(_context: Any, array: Any, item: Any) -> Any:
 
 # The number of set bits of a uint64, by the processor's own instruction.
 popcount: Callable[[Any], Int] = cast(Any, intrinsic)(_popcount)
-# Start to bring item ``item`` of an array, all axes counted as one, into the processor's cache.
+# Start to load item ``item`` of an array, all axes counted as one, into the processor's cache.
 prefetch: Callable[[Any, Int], None] = cast(Any, intrinsic)(_prefetch)

@@ -1,4 +1,4 @@
-"""A bounded heap of the nearest rows seen so far, for compiled kernels; the farthest is on top, at 0."""
+"""A bounded heap of the nearest rows so far, for compiled kernels; the farthest is on top, at 0."""
 
 from __future__ import annotations
 

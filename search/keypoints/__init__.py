@@ -1,1 +1,1 @@
-"""Keypoints of a picture: found, stored, matched and checked against a geometry. Mathematics only."""
+"""Keypoints of a picture: detected, stored, matched and verified by a geometry. Mathematics only."""

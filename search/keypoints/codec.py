@@ -20,7 +20,7 @@ KINDS = {"sift": SIFT, "orb": ORB}
 MOST = 400
 DESCRIPTOR = 64
 POSITION_STEPS = 64  # steps in a pixel of the working picture
-DIRECTION_STEPS = 256  # steps in a full turn
+DIRECTION_STEPS = 256  # steps in 360 degrees
 SIZE_STEPS = 16  # steps in a doubling of the keypoint's size
 
 HEADER = np.dtype([("kind", "u1"), ("format", "u1"), ("count", "<u2"), ("width", "<u2"), ("height", "<u2")])
@@ -67,7 +67,7 @@ def vectors(kind: int, numbers: Codes) -> Floats:
 
 
 def pack(kind: int, size: tuple[int, int], descriptors: Codes, positions: Floats) -> bytes:
-    """Stored form of keypoints: ``(n, 64)`` descriptor bytes, and ``(n, 4)`` x, y, size and turn in degrees."""
+    """Stored form of keypoints: ``(n, 64)`` descriptor bytes, and ``(n, 4)`` x, y, size and direction in degrees."""
     header = np.array([(kind, FORMAT, len(descriptors), *size)], HEADER)
     points = np.zeros(len(descriptors), POINT)
     points["descriptor"] = descriptors

@@ -75,10 +75,10 @@ def match_keypoints(query: bytes, stored: bytes) -> Matched:
         return Matched(np.empty((0, 4)), np.empty(0, np.bool_), False, None)
     alignment = polished(queries[alignment.mirrored], candidate, alignment)
     # The mirrored query has the same keypoints in the same order.
-    mine, theirs = queries[0].keypoints, candidate.keypoints
-    source = mine.points[alignment.pairs[:, 0]] / _size(mine)
-    target = theirs.points[alignment.pairs[:, 1]] / _size(theirs)
-    likely = transform(alignment, mine, theirs) if alignment.likely else None
+    query_keypoints, candidate_keypoints = queries[0].keypoints, candidate.keypoints
+    source = query_keypoints.points[alignment.pairs[:, 0]] / _size(query_keypoints)
+    target = candidate_keypoints.points[alignment.pairs[:, 1]] / _size(candidate_keypoints)
+    likely = transform(alignment, query_keypoints, candidate_keypoints) if alignment.likely else None
     return Matched(np.column_stack((source, target)), alignment.mask, alignment.mirrored, likely)
 
 

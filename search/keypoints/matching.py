@@ -1,7 +1,7 @@
 """Which keypoints of two pictures look alike: compiled, and run without Python's lock.
 
-All pairs are compared by sketches of 256 bits; descriptors themselves, only those of the few nearest sketches. A
-keypoint is matched if its best is clearly better than its next best elsewhere (Lowe 2004), and the best both ways.
+All pairs are compared by binary codes of 256 bits; the descriptors themselves, only where codes are nearest. A keypoint
+is matched if its best is clearly better than its next best elsewhere (Lowe 2004), and each is the other's best.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from search.kernels.compiled import Int, compiled, entry, popcount, types
 from search.keypoints.codec import ORB, Codes, Keypoints
 
 WORDS = 4
-NEAREST = 4  # sketches of which the descriptors are compared
+NEAREST = 4  # binary codes of which the descriptors are compared
 RATIO = 0.85  # of distances, as Lowe has it
-LEVELS = (2, 5)  # a sketch tells of each RootSIFT number whether it reaches these
-APART = 3.0  # pixels; nearer keypoints are the same spot in two sizes or directions
+LEVELS = (2, 5)  # a binary code has a bit for each RootSIFT number and level that it reaches
+APART = 3.0  # pixels; nearer keypoints are one point in two sizes or directions
 
 BITS = types.Array(types.uint64, 2, "C")
 CODES = types.Array(types.uint8, 2, "C")
@@ -27,7 +27,7 @@ PAIRS = types.Array(types.int32, 2, "C")
 
 
 class Described(NamedTuple):
-    """What is compared: sketches ``(n, 4)``, descriptor numbers, and positions in pixels."""
+    """What is compared: binary codes ``(n, 4)``, descriptor numbers, and positions in pixels."""
 
     bits: NDArray[np.uint64]
     codes: Codes
@@ -50,13 +50,13 @@ def match(query: Described, candidate: Described) -> NDArray[np.int32]:
 
 
 @compiled
-def put(nearest_bits: Any, positions: Any, apart: Int, position: Int) -> None:
-    """Insert a sketch among the nearest, which are in ascending order; the farthest drops out."""
-    at = len(nearest_bits) - 1
-    while at > 0 and nearest_bits[at - 1] > apart:
-        nearest_bits[at], positions[at] = nearest_bits[at - 1], positions[at - 1]
+def put(nearest_codes: Any, positions: Any, apart: Int, position: Int) -> None:
+    """Insert a code's distance among the nearest, which are in ascending order; the farthest drops out."""
+    at = len(nearest_codes) - 1
+    while at > 0 and nearest_codes[at - 1] > apart:
+        nearest_codes[at], positions[at] = nearest_codes[at - 1], positions[at - 1]
         at -= 1
-    nearest_bits[at], positions[at] = apart, position
+    nearest_codes[at], positions[at] = apart, position
 
 
 @compiled
@@ -71,7 +71,7 @@ def square(first: Any, second: Any) -> Int:
 
 @compiled
 def best_two(code: Any, codes: Any, points: Any, positions: Any) -> Any:
-    """The nearest of some descriptors, its squared distance, and that of the next at another spot."""
+    """The nearest of some descriptors, its squared distance, and that of the next at another point."""
     best, nearest, second = -1, np.int64(1) << 40, np.int64(1) << 40
     for position in positions:
         apart = square(code, codes[position])
@@ -94,18 +94,18 @@ def matched(bits: Any, codes: Any, points: Any, others: Any, other_codes: Any, o
     few, many = len(bits), len(others)
     apart = np.empty(many, np.int16)
     size = min(NEAREST, many)
-    nearest_bits, positions = np.empty(size, np.int16), np.empty(size, np.int32)
+    nearest_codes, positions = np.empty(size, np.int16), np.empty(size, np.int32)
     owner, owned = np.full(many, -1, np.int32), np.empty(many, np.int64)
     for i in range(few if many > 1 else 0):
         a, b, c, d = bits[i, 0], bits[i, 1], bits[i, 2], bits[i, 3]
         for j in range(many):
             low = popcount(a ^ others[j, 0]) + popcount(b ^ others[j, 1])
             apart[j] = low + popcount(c ^ others[j, 2]) + popcount(d ^ others[j, 3])
-        nearest_bits[:] = 999
+        nearest_codes[:] = 999
         positions[:] = 0
         for j in range(many):
-            if apart[j] < nearest_bits[size - 1]:
-                put(nearest_bits, positions, apart[j], j)
+            if apart[j] < nearest_codes[size - 1]:
+                put(nearest_codes, positions, apart[j], j)
         best, nearest, second = best_two(codes[i], other_codes, other_points, positions)
         if nearest < ratio * second and (owner[best] < 0 or nearest < owned[best]):
             owner[best], owned[best] = i, nearest

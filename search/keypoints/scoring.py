@@ -22,8 +22,8 @@ def distances_by_votes(kind: int, query: Rows, rows: Rows) -> Distances:
     """Distances ``(n,)`` of index rows of a kind of keypoint to one query, by the shipped vocabulary."""
     vocabulary = shipped(kind)
     counts = np.array([len(raw_points(row)) for row in rows], np.int32)
-    given = votes_for([posted(kind, vocabulary, rows)], kind, vocabulary, query, len(rows))
-    return distances(query, given, counts, np.array([digest(row) for row in rows], np.uint64))
+    votes_given = votes_for([posted(kind, vocabulary, rows)], kind, vocabulary, query, len(rows))
+    return distances(query, votes_given, counts, np.array([digest(row) for row in rows], np.uint64))
 
 
 def posted(kind: int, vocabulary: Vocabulary, rows: Rows, first: int = 0) -> Postings:
@@ -45,13 +45,13 @@ def votes_for(parts: list[Postings], kind: int, vocabulary: Vocabulary, query: R
 
 
 def distances(
-    query: Rows, given: NDArray[np.float32], counts: NDArray[np.int32], digests: NDArray[np.uint64]
+    query: Rows, votes_given: NDArray[np.float32], counts: NDArray[np.int32], digests: NDArray[np.uint64]
 ) -> Distances:
     """Votes for pictures with so many keypoints -> 0.9 to 1; 0 for a picture with the query's very keypoints.
 
     Votes are divided by the root of the number of keypoints, because a picture with many gets some by chance.
     """
-    strengths = given / np.sqrt(np.maximum(counts, 1).astype(np.float64))
+    strengths = votes_given / np.sqrt(np.maximum(counts, 1).astype(np.float64))
     by_votes = 1 - STRONG * strengths / (1 + strengths)
     result: Distances = np.where((digests == digest(query)) & (counts > 0), 0.0, by_votes)
     return result

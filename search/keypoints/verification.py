@@ -132,8 +132,8 @@ def verify(query: bytes, stored: Sequence[bytes], flipped: Sequence[int] | None 
     candidates = list(zip(stored, [None] * len(stored) if flipped is None else flipped, strict=True))
     with ThreadPoolExecutor(THREADS) as pool:
         for start in range(0, len(stored), AT_ONCE):
-            some = candidates[start : start + AT_ONCE]
-            part = list(pool.map(lambda each: verified(queries, side_of(each[0]), each[1]), some))
+            batch = candidates[start : start + AT_ONCE]
+            part = list(pool.map(lambda each: verified(queries, side_of(each[0]), each[1]), batch))
             certain = any(result.alignment.distinct >= BEYOND_DOUBT for result in results)
             done = certain and not any(result.transform for result in part)
             results += part

@@ -35,7 +35,7 @@ FADING = np.where(
 class Postings(NamedTuple):
     """Keypoints in the order of their words: 14 bytes each. ``starts``: where each word begins, and the end.
 
-    ``slots``: which picture; ``poses``: size and turn, a byte each, as they are stored.
+    ``slots``: which picture; ``poses``: size and direction, a byte each, as they are stored.
     """
 
     starts: NDArray[np.int64]
@@ -53,7 +53,7 @@ class Votes(NamedTuple):
 
 
 class QueryKeypoints(NamedTuple):
-    """A query's keypoints: words, signatures, sizes and turns."""
+    """A query's keypoints: words, signatures, and sizes with directions."""
 
     words: NDArray[np.int64]
     signatures: NDArray[np.uint64]

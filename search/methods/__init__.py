@@ -60,8 +60,8 @@ def spaces_of(method: str) -> tuple[str, ...]:
 @cache
 def _imported(path: str) -> type[Method]:
     module, attribute = path.rsplit(".", 1)
-    found: type[Method] = getattr(import_module(module), attribute)
-    return found
+    imported: type[Method] = getattr(import_module(module), attribute)
+    return imported
 
 
 @cache

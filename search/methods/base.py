@@ -73,7 +73,7 @@ class Method(ABC):
     name: ClassVar[str]
     metric: ClassVar[str]  # of search/indexes/metrics.py
     index: ClassVar[str]  # of search/indexes, where the settings name no other
-    stored: ClassVar[str] = "|u1"  # dtype of the numbers of a stored feature, for who reads it elsewhere
+    stored: ClassVar[str] = "|u1"  # dtype of the numbers of a stored feature, for exports
     reranked: ClassVar[int] = 0  # how many of the nearest candidates are verified
     confidence: ClassVar[Confidence] = Confidence()
 
@@ -91,11 +91,13 @@ class Method(ABC):
 
     @property
     @abstractmethod
-    def version(self) -> str: ...
+    def version(self) -> str:
+        """Names the algorithm and the model that made a feature."""
 
     @property
     @abstractmethod
-    def dimension(self) -> int: ...
+    def dimension(self) -> int:
+        """Numbers of an index row, in the metric's dtype."""
 
     @property
     def encoder_name(self) -> str:

@@ -98,15 +98,15 @@ class PerceptualHash(Method):
 
         Bits are rows of ``0`` and ``1``, lowest frequencies first; ``differing`` is the number of those that differ.
         """
-        theirs = _square(self.rows([comparison.image])[0])
-        squares = [_square(row) for row in comparison.rows]
-        differing = [int(np.count_nonzero(square != theirs)) for square in squares]
+        image_square = _square(self.rows([comparison.image])[0])
+        query_squares = [_square(row) for row in comparison.rows]
+        differing = [int(np.count_nonzero(square != image_square)) for square in query_squares]
         best = int(np.argmin(differing))
         return {
             "form": FORMS[best],
             "differing": differing[best],
-            "query": _lines(squares[best]),
-            "image": _lines(theirs),
+            "query": _lines(query_squares[best]),
+            "image": _lines(image_square),
         }
 
 

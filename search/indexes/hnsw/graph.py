@@ -1,4 +1,4 @@
-"""The graph of HNSW in two states: as hnswlib grows it, and as it was saved, which any number of threads search."""
+"""The graph of HNSW in two states: one that hnswlib changes, and one that was saved, which many threads can search."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ class GrowingGraph:
     @property
     def rows(self) -> Features:
         """The rows at their positions, ``(room, dimension)``."""
-        # To bring a few changes into a snapshot nobody asks for them, and copying takes as long as a thousand changes.
+        # A build that adds a few changes never reads the rows, and copying them takes as long as a thousand changes.
         if self._parts:
             rows = np.empty((self.room, self._rows.shape[1]), np.float32)
-            for positions, some in self._parts:
-                rows[positions] = some
+            for positions, part in self._parts:
+                rows[positions] = part
             self._rows, self._parts = rows, []
         return self._rows
 
@@ -87,13 +87,13 @@ class GrowingGraph:
         self._graph.mark_deleted(position)
 
     def save(self, path: Path) -> None:
-        """Raises OSError if not all could be written, which hnswlib does not notice."""
+        """Raises OSError if the disk is full, which hnswlib does not notice."""
         self._graph.save_index(str(path))
         if (size := path.stat().st_size) != self._graph.index_file_size():
             raise OSError(errno.ENOSPC, f"Only {size} bytes of the graph could be written", str(path))
 
     def nearest(self, query: Features, width: int) -> Found:
-        """``width`` positions and squared distances, in no order; none where the graph does not reach so many."""
+        """``width`` positions and squared distances, in no order; none if the graph does not reach so many."""
         try:
             positions, squares = self._graph.knn_query(query, k=width, num_threads=1)
         except RuntimeError:
@@ -108,7 +108,7 @@ class GrowingGraph:
 
 
 class SavedGraph:
-    """The graph of a file, read into memory without Python's lock, so that others go on meanwhile.
+    """The graph of a file, read into memory without Python's lock, so that other threads go on meanwhile.
 
     A position is a row's number in the file. ``labels`` are hnswlib's, ``dead`` the removed rows.
     """

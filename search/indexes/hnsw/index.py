@@ -1,4 +1,4 @@
-"""An approximate graph index, HNSW (Malkov and Yashunin 2018), grown and kept by hnswlib."""
+"""An approximate graph index, HNSW (Malkov and Yashunin 2018), built and stored by hnswlib."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import numpy as np
 from search.exceptions import SnapshotDamaged
 from search.indexes.base import Index
 from search.indexes.hnsw.graph import LINKS, SEARCH_WIDTH, GrowingGraph, SavedGraph
-from search.indexes.hnsw.search import each_once
+from search.indexes.hnsw.search import is_permutation
 from search.indexes.metrics import checked_query, checked_rows, last_of_each
 from search.kernels.arrays import load_arrays, save_arrays
 from search.types import Features, Keys, Matches
 
 SCAN_BELOW = 2000
-SCAN_ALLOWED = 60_000  # some 6 ms; a graph finds less of what is allowed than of everything
-SCAN_STEPS = 10  # rows and more are scanned in the time in which a search of the graph grows wider by one
+SCAN_ALLOWED = 60_000  # rows, in some 6 ms; the recall of a graph is lower among allowed rows than among all
+SCAN_STEPS = 10  # rows that are scanned in the time that a search of the graph needs to be wider by one
 ROOM = 2000
 FORMAT = 1
 GRAPH = "graph.bin"
 
 
 class HNSWIndex(Index):
-    """Euclidean distance; the graph's labels are slots, which removed rows leave to new ones.
+    """Euclidean distance. The graph's labels are slots; a new row takes the slot of a removed one.
 
-    A small index is scanned, and so are few allowed rows, and any index where the graph cannot give enough, so
-    that there are never fewer results than asked for. A graph with more dead rows than live ones is built anew.
-    What was loaded is searched as it was saved; the first change hands it to hnswlib.
+    A small index is scanned, and so are few allowed rows, and any index whose graph does not reach enough rows, so that
+    there are never fewer results than there should be. A graph with more dead rows than live ones is built anew.
+    A loaded graph is searched as it was saved; before the first change hnswlib loads it.
     """
 
     metrics: ClassVar[frozenset[str]] = frozenset({"euclidean"})
@@ -73,7 +73,7 @@ class HNSWIndex(Index):
         most = len(self) if allowed is None else min(len(self), len(allowed))
         if min(k, most) <= 0:
             return Matches.none()
-        # The last of the rows that a graph finds are the doubtful ones.
+        # What a graph misses is mostly among the last of the rows that it is asked for.
         width = k if 2 * k <= SEARCH_WIDTH else 2 * k
         if allowed is not None:
             width = max(4 * SEARCH_WIDTH, 4 * k * len(self) // most)
@@ -111,7 +111,7 @@ class HNSWIndex(Index):
         if head.tolist() != [FORMAT, dimension, LINKS, size]:
             raise SnapshotDamaged("index_format")
         graph = SavedGraph(folder / GRAPH, dimension)
-        if len(owners) != len(graph.labels) or not each_once(graph.labels):
+        if len(owners) != len(graph.labels) or not is_permutation(graph.labels):
             raise SnapshotDamaged("index_format")
         index = cls(metric, dimension)
         index._graph, index._owners = graph, owners[graph.labels]
@@ -133,7 +133,7 @@ class HNSWIndex(Index):
         self._sorted: tuple[Keys, Keys] | None = None
 
     def _thawed(self) -> GrowingGraph:
-        """The graph for changes; what was loaded is handed to hnswlib first."""
+        """The graph that can be changed; a loaded one is handed to hnswlib first."""
         saved = self._graph
         if isinstance(saved, GrowingGraph):
             return saved
@@ -171,7 +171,7 @@ class HNSWIndex(Index):
         return present
 
     def _ask(self, query: Features, width: int, allowed: Keys | None = None) -> Matches:
-        """The allowed of the ``width`` nearest rows by the graph; none where it does not reach so many."""
+        """The allowed ones of the ``width`` nearest rows by the graph; none if it does not reach so many."""
         positions, squares = self._graph.nearest(query, width)
         keys = self._owners[positions]
         if allowed is not None:

@@ -75,7 +75,7 @@ def replace_top(squares: Any, positions: Any, size: Int, square: Any, position: 
 @compiled
 def keep(squares: Any, positions: Any, size: Int, square: Any, position: Int) -> Int:
     """Add a row to the ``size`` nearest, in place of the farthest if they are full; returns how many there are now."""
-    # With their signs turned the farthest is on top.
+    # Negative, so that the farthest is on top.
     if size < len(positions):
         put(squares, positions, size, -square, position)
         return size + 1
@@ -167,8 +167,8 @@ def find_upper(words: Any, start: Int, per_level: Int, upper: Any) -> bool:
 
 
 @entry(types.boolean(POSITIONS))
-def each_once(labels: Any) -> bool:
-    """Whether they are the numbers below their count, in any order."""
+def is_permutation(labels: Any) -> bool:
+    """Whether labels are the numbers below their count, each once, in any order."""
     used = np.zeros(len(labels), np.bool_)
     for label in labels:
         if label < 0 or label >= len(labels) or used[label]:

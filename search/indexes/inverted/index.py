@@ -1,4 +1,4 @@
-"""An inverted file of visual words for pictures' keypoints: which pictures share the most with a query's."""
+"""An inverted file of visual words: which pictures' keypoints share the most words with a query's."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from search.types import Features, Keys, Matches
 FORMAT = 1
 FILES = ("starts", "slots", "signatures", "marks")  # of the postings
 LARGEST = 1024  # words of a vocabulary
-ENOUGH = 300  # pictures from which a vocabulary is learned
-GROWN = 8  # times as many, and it is learned anew, up to the largest
-STEP = 4  # a part of the index is merged with the next if it is not so many times as large
+ENOUGH = 300  # pictures that a vocabulary is trained on, at least
+GROWN = 8  # times as many pictures, and it is trained anew, up to the largest
+STEP = 4  # a part of the index is merged with the next one unless it is so many times larger
 KIND_OF = {"votes": SIFT, "votes-orb": ORB}
 
 
@@ -96,13 +96,13 @@ class InvertedIndex(TrainedIndex):
         return Matches.ranked(matches.keys[chosen], matches.distances[chosen])
 
     def outgrown(self, count: int) -> bool:
-        """Whether an index of so many pictures should begin anew with a vocabulary learned from them."""
+        """Whether an index of ``count`` pictures should be built anew with a vocabulary trained on them."""
         if len(self._vocabulary) >= LARGEST:
             return False
         return count >= max(ENOUGH, GROWN * self._learned_from)
 
     def train(self, features: Features) -> None:
-        """Learn a vocabulary from a sample of the rows to come. Raises ``ValueError`` if there are rows already."""
+        """Train a vocabulary on a sample of the rows to come. Raises ``ValueError`` if there are rows already."""
         if len(self):
             raise ValueError("A vocabulary must be learned before pictures are added.")
         pictures = [unpack(row).vectors for row in checked_rows(self.metric, self.dimension, features)]
@@ -117,7 +117,7 @@ class InvertedIndex(TrainedIndex):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         twin = self.empty_copy()
-        # What arrays hold never changes, so both may have the same.
+        # Arrays are never changed in place, so both can share them.
         twin._slots, twin._pictures, twin._parts = self._slots.copy(), self._pictures, self._parts.copy()
         return twin
 
@@ -164,8 +164,8 @@ class InvertedIndex(TrainedIndex):
         slots = np.flatnonzero(live)
         if not len(slots):
             return Matches.none()
-        given = scoring.votes_for(self._parts, KIND_OF[self.metric], self._vocabulary, query, len(live))
-        distances = scoring.distances(query, given[slots], pictures.counts[slots], pictures.digests[slots])
+        votes = scoring.votes_for(self._parts, KIND_OF[self.metric], self._vocabulary, query, len(live))
+        distances = scoring.distances(query, votes[slots], pictures.counts[slots], pictures.digests[slots])
         return Matches(pictures.keys[slots], distances)
 
     def _merged_parts(self) -> Postings:
@@ -176,7 +176,7 @@ class InvertedIndex(TrainedIndex):
         return self._parts[0] if self._parts else nothing
 
     def _sweep(self) -> None:
-        """Leave the dead out, and give the living new slots in the order of their keys."""
+        """Drop removed pictures, and give the others new slots in the order of their keys."""
         pictures, postings = self._pictures, self._merged_parts()
         alive = np.flatnonzero(~pictures.dead)
         alive = alive[np.argsort(pictures.keys[alive], kind="stable")]
@@ -196,7 +196,7 @@ def chosen(pictures: Pictures, slots: NDArray[np.int64]) -> Pictures:
 
 
 def fit(centres: NDArray[Any], weights: NDArray[Any], pictures: Pictures, postings: Postings) -> bool:
-    """Whether loaded arrays go with each other."""
+    """Whether loaded arrays belong together."""
     points = len(postings.slots)
     return bool(
         centres.ndim == 2

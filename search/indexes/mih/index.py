@@ -117,7 +117,7 @@ class MIHIndex(Index):
         self._recent = recent(ALL_KEYS, np.empty((0, self.dimension), np.uint64))
 
     def _merge(self) -> None:
-        """Bring all rows into the tables; these are made anew where many died or another cut fits better."""
+        """Merge all rows into the tables; these are built anew if many rows are dead or another cut fits better."""
         tables, new = self._tables, self._recent
         parts = cut(len(self), self.dimension)
         if 3 * self._alive < 2 * len(tables.keys) or not np.array_equal(parts, tables.parts):
@@ -142,13 +142,13 @@ def recent(keys: Keys, rows: Features) -> Rows:
 def positions_of(ascending: Keys, keys: Keys) -> NDArray[np.int64]:
     """Where in an ascending array those of the keys are that are there."""
     positions = np.searchsorted(ascending, keys)
-    # A key beyond the last is compared with the first, which it is not.
+    # A key beyond the last is compared with the first key, which is another.
     positions[positions == len(ascending)] = 0
     return positions[ascending[positions] == keys] if len(ascending) else positions[:0]
 
 
 def fits(tables: Tables, dimension: int) -> bool:
-    """Whether arrays have the layout of tables for this dimension and lengths that go with each other."""
+    """Whether arrays have the layout of tables for this dimension, and lengths that belong together."""
     model = without_rows(cut(0, dimension), dimension)
     pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]] = zip(tables, model, strict=True)
     for array, like in pairs:

@@ -1,4 +1,4 @@
-"""Compiled kernels that search by multi-index hashing; any number of threads may, nothing is changed.
+"""Compiled kernels that search by multi-index hashing; they change nothing, so any number of threads may search.
 
 Rows within ``radius`` differ little in some part: part ``t`` of ``m`` may differ in ``f(t) = (radius - t) // m`` bits,
 and since the sum of ``f(t) + 1`` is ``radius + 1``, a row can exceed it in all parts only from farther away (Norouzi,

@@ -1,7 +1,7 @@
 """An index that lives in Milvus, a distributed vector database: HNSW for floats, an exact scan for bits.
 
-Rows are in a collection of their own, which all processes share: what one changes, all find. A saved index is only
-the collection's name. Time stamps of Milvus see to it that what was saved is found by whoever loads it.
+Each index has a collection, which all processes share: what one of them changes, all find. A saved index is only the
+collection's name and the time stamp of its last write, which every search of a loaded index waits for.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from search.types import Features, Keys, Matches
 
 FORMAT = 1
 FILE = "milvus.json"
-SPARE = 32  # answers more than were asked for, to see where ties end
-NAMED = 4_096  # allowed keys that are named to Milvus at once, at most
-FEW = 16  # of so many rows one is named: Milvus scans few rows exactly, and finds less of many by its graph
+SPARE = 32  # answers more than are needed, to see where ties end
+NAMED = 4_096  # allowed keys in one expression, at most
+FEW = 16  # one row in so many is named in an expression: Milvus scans few rows exactly, and misses some of many
 SETTLE = 10_000  # new rows that are worth a sealed segment with a graph of its own
 
 
 class MilvusIndex(SharedIndex):
-    """Distances of bits are exact, but of more than 16,384 rows with one distance any may be answers.
+    """Distances of bits are exact; of more than 16,384 rows at the same distance, any may be answers.
 
-    Everything raises SpaceUnavailable while Milvus is away, or when it has lost the collection.
+    Everything raises SpaceUnavailable while Milvus does not answer, or when it has lost the collection.
     """
 
     metrics: ClassVar[frozenset[str]] = frozenset(KINDS)
@@ -70,8 +70,8 @@ class MilvusIndex(SharedIndex):
         query = checked_query(self.metric, self.dimension, feature)
         if self._collection is None or not radius >= 0:
             return Matches.none()
-        found = self._collection.nearest(query, MOST, radius=radius)
-        return found if len(found) < MOST else cut(self._page_by_page(self._collection, query), radius)
+        matches = self._collection.nearest(query, MOST, radius=radius)
+        return matches if len(matches) < MOST else cut(self._page_by_page(self._collection, query), radius)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         twin = type(self)(self.metric, self.dimension)
@@ -102,19 +102,19 @@ class MilvusIndex(SharedIndex):
         index._count = about["count"]
         if name := about.get("collection"):
             index._collection = Collection(name, metric, dimension, about["written"])
-            if not index._collection.there():  # a server that is away raises SpaceUnavailable
+            if not index._collection.exists():  # raises SpaceUnavailable if the server does not answer
                 raise SnapshotDamaged("collection_gone", name=name)
         return index
 
     @classmethod
     def keep_only(cls, space: str, folders: Iterable[Path]) -> None:
-        kept = {read(folder).get("collection") for folder in folders if (folder / FILE).is_file()}
+        named = {read(folder).get("collection") for folder in folders if (folder / FILE).is_file()}
         for name in rows.names(space):
-            if name not in kept:
+            if name not in named:
                 rows.drop(name)
 
     def reach(self) -> None:
-        if self._collection and not self._collection.there():
+        if self._collection and not self._collection.exists():
             raise SpaceUnavailable("milvus_lost")
 
     def note(self, text: str) -> None:
@@ -138,19 +138,22 @@ class MilvusIndex(SharedIndex):
         return self._collection.pages() if self._collection else ()
 
     def _page_by_page(self, collection: Collection, query: Features) -> Matches:
-        """All rows in order; Milvus cannot give so many at once."""
+        """All rows in order, a page at a time: Milvus does not give so many at once."""
         pages = [between(int(keys[0]), int(keys[-1])) for keys in self._pages()]
         return merged([collection.nearest(query, MOST, page) for page in pages])
 
     def _among(self, collection: Collection, query: Features, k: int, allowed: Keys) -> Matches:
-        """Few allowed keys are named to Milvus; of the nearest of all, many are allowed."""
+        """The ``k`` nearest of the allowed keys.
+
+        Few keys are named in an expression. Where many are allowed, the nearest of all rows are filtered.
+        """
         step = min(NAMED, max(k, 256, len(self) // FEW))
         width = 4 * (k + SPARE) + 16 * k * len(self) // max(1, len(allowed))
         while len(allowed) > step and width <= MOST:
-            found = collection.nearest(query, width)
-            inside = np.isin(found.keys, allowed)
-            chosen = Matches(found.keys[inside], found.distances[inside])
-            if len(chosen) > k and chosen.distances[k - 1] < found.distances[-1]:
+            matches = collection.nearest(query, width)
+            inside = np.isin(matches.keys, allowed)
+            chosen = Matches(matches.keys[inside], matches.distances[inside])
+            if len(chosen) > k and chosen.distances[k - 1] < matches.distances[-1]:
                 return first(chosen, k)
             width *= 4
         parts = [allowed[start : start + step] for start in range(0, len(allowed), step)]
@@ -160,15 +163,15 @@ class MilvusIndex(SharedIndex):
 def nearest(collection: Collection, query: Features, k: int, keys: Keys | None = None) -> Matches:
     """The ``k`` nearest, of these keys if they are given; ties by key."""
     expression, most = ("", MOST) if keys is None else (" or ".join(among(keys)), len(keys))
-    asked = min(k + SPARE, most)
-    if asked <= 0:
+    count = min(k + SPARE, most)
+    if count <= 0:
         return Matches.none()
-    found = collection.nearest(query, asked, expression)
-    if asked < most and len(found) == asked and found.distances[-1] == found.distances[min(k, asked) - 1]:
-        # As near as the last of them there may be more.
-        tied = collection.nearest(query, most, expression, radius=float(found.distances[-1]))
-        found = tied if len(tied) >= len(found) else found
-    return first(found, k)
+    matches = collection.nearest(query, count, expression)
+    if count < most and len(matches) == count and matches.distances[-1] == matches.distances[min(k, count) - 1]:
+        # There may be more rows as near as the last one.
+        tied = collection.nearest(query, most, expression, radius=float(matches.distances[-1]))
+        matches = tied if len(tied) >= len(matches) else matches
+    return first(matches, k)
 
 
 def new_collection(space: str, version: str, metric: str, dimension: int) -> Collection:
@@ -182,8 +185,8 @@ def merged(parts: list[Matches]) -> Matches:
     return Matches.ranked(keys, np.concatenate([np.empty(0), *(part.distances for part in parts)]))
 
 
-def first(found: Matches, k: int) -> Matches:
-    return Matches(found.keys[:k], found.distances[:k])
+def first(matches: Matches, k: int) -> Matches:
+    return Matches(matches.keys[:k], matches.distances[:k])
 
 
 def read(folder: Path) -> dict[str, Any]:

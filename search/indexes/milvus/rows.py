@@ -1,6 +1,6 @@
-"""A collection of Milvus: one int64 key and one vector a row; what is written through it is seen by it.
+"""A collection of Milvus: rows of one int64 key and one vector.
 
-Every search carries the time stamp of the last write that it must see, so a server that lags makes it wait.
+Every search carries the time stamp of the last write that its answer must include; a server that lags makes it wait.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from search.types import Features, Keys, Matches
 
 MOST = 16_384  # answers that Milvus gives at once
 BYTES = 8 << 20  # of vectors in one message
-LOWEST = -(2**63)  # Milvus' expressions cannot write it
+LOWEST = -(2**63)  # cannot be written in an expression
 LINKS, BUILD_WIDTH, WIDTH = 16, 200, 128
 KEY, ROW, NOTE = "id", "row", "imagesite.note"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How Milvus calls what we have."""
+    """How Milvus stores and compares the rows of a metric."""
 
     vector: str
     index: str
     metric: str
     parameters: dict[str, int]
-    bits: int  # of Milvus' dimension in one of ours
+    bits: int  # Milvus counts dimensions in bits: so many are one of ours
 
 
 KINDS = {
@@ -41,15 +41,15 @@ KINDS = {
 
 
 def new_name(space: str, version: str) -> str:
-    """A name that no other collection ever has: of the site, the space, the version, and of chance."""
+    """A name that no other collection ever has: site, space, version, and 12 random digits."""
     parts = (prefix(), _plain(space), _plain(version)[:80], uuid4().hex[:12])
     return "__".join(parts)
 
 
 def names(space: str) -> list[str]:
     """All collections that this site has of a space."""
-    found: list[str] = ask("list_collections")
-    return [name for name in found if name.split("__")[:2] == [prefix(), _plain(space)]]
+    collections: list[str] = ask("list_collections")
+    return [name for name in collections if name.split("__")[:2] == [prefix(), _plain(space)]]
 
 
 def drop(name: str) -> None:
@@ -69,7 +69,7 @@ def create(name: str, metric: str, dimension: int) -> None:
 
 
 class Collection:
-    """``written`` is the time stamp, by Milvus' clock, of the last write that answers must have seen."""
+    """``written`` is the time stamp, by Milvus' clock, of the last write that answers must include."""
 
     def __init__(self, name: str, metric: str, dimension: int, written: int = 1) -> None:
         self.name, self.metric, self.dimension, self.written = name, metric, dimension, written
@@ -78,8 +78,8 @@ class Collection:
         """Add or replace rows with unique keys."""
         step = max(1, BYTES // (rows.shape[1] * rows.itemsize))
         for start in range(0, len(keys), step):
-            some = zip(keys[start : start + step].tolist(), rows[start : start + step], strict=True)
-            ask("upsert", self.name, [{KEY: key, ROW: self._vector(row)} for key, row in some], timeout=WORK)
+            batch = zip(keys[start : start + step].tolist(), rows[start : start + step], strict=True)
+            ask("upsert", self.name, [{KEY: key, ROW: self._vector(row)} for key, row in batch], timeout=WORK)
         self.written = clock()
 
     def remove(self, keys: Keys) -> None:
@@ -93,7 +93,7 @@ class Collection:
         parameters: dict[str, float] = {"ef": max(WIDTH if not expression else 4 * WIDTH, limit)}
         if radius is not None:
             parameters["radius"] = self._beyond(radius)
-        found = ask(
+        hits = ask(
             "search",
             self.name,
             [self._vector(query)],
@@ -103,8 +103,8 @@ class Collection:
             consistency_level="Customized",
             guarantee_timestamp=self.written,
         )[0]
-        keys = np.fromiter((hit[KEY] for hit in found), np.int64, len(found))
-        distances = np.fromiter((hit["distance"] for hit in found), np.float64, len(found))
+        keys = np.fromiter((hit[KEY] for hit in hits), np.int64, len(hits))
+        distances = np.fromiter((hit["distance"] for hit in hits), np.float64, len(hits))
         if self.metric == "euclidean":
             distances = np.sqrt(np.maximum(distances, 0))
         matches = Matches.ranked(keys, distances)
@@ -114,34 +114,34 @@ class Collection:
         """All keys, ascending, ``MOST`` at a time."""
         expression = f"{KEY} <= {2**63 - 1}"
         while True:
-            found = self._query(expression, [KEY], limit=MOST)
-            keys = np.sort(np.fromiter((row[KEY] for row in found), np.int64, len(found)))
+            answers = self._query(expression, [KEY], limit=MOST)
+            keys = np.sort(np.fromiter((row[KEY] for row in answers), np.int64, len(answers)))
             if not len(keys):
                 return
             yield keys
             expression = f"{KEY} > {keys[-1]}" if keys[-1] > LOWEST else f"{KEY} >= {LOWEST + 1}"
 
     def rows(self, keys: Keys) -> tuple[Keys, Features]:
-        """Keys that are there, and their rows."""
-        found = [row for expression in among(keys) for row in self._query(expression, [KEY, ROW])]
-        here = np.array([row[KEY] for row in found], np.int64)
+        """The keys that are in the collection, and their rows."""
+        answers = [row for expression in among(keys) for row in self._query(expression, [KEY, ROW])]
+        present_keys = np.array([row[KEY] for row in answers], np.int64)
         if self.metric == "hamming":
-            bits = np.frombuffer(b"".join(row[ROW][0] for row in found), np.uint64)
-            return here, bits.reshape(len(found), self.dimension)
-        return here, np.array([row[ROW] for row in found], np.float32).reshape(len(found), self.dimension)
+            bits = np.frombuffer(b"".join(row[ROW][0] for row in answers), np.uint64)
+            return present_keys, bits.reshape(len(answers), self.dimension)
+        return present_keys, np.array([row[ROW] for row in answers], np.float32).reshape(len(answers), self.dimension)
 
     def count(self) -> int:
         return int(self._query("", ["count(*)"])[0]["count(*)"])
 
     def settle(self) -> None:
-        """Let Milvus seal what was written; it then builds its index over it."""
+        """Have Milvus seal what was written, so that it builds its index over it."""
         ask("flush", self.name, timeout=WORK)
 
-    def there(self) -> bool:
+    def exists(self) -> bool:
         return bool(ask("has_collection", self.name))
 
     def note(self, text: str) -> None:
-        """Keep a short text with the collection."""
+        """Store a short text with the collection."""
         ask("alter_collection_properties", self.name, {NOTE: text}, timeout=WORK)
 
     def noted(self) -> str:
@@ -149,16 +149,16 @@ class Collection:
 
     def _query(self, expression: str, fields: list[str], **options: int) -> list[dict[str, Any]]:
         time = {"consistency_level": "Customized", "guarantee_timestamp": self.written}
-        found: list[dict[str, Any]] = ask(
+        answers: list[dict[str, Any]] = ask(
             "query", self.name, filter=expression, output_fields=fields, timeout=WORK, **time, **options
         )
-        return found
+        return answers
 
     def _vector(self, row: Features) -> Any:
         return row.tobytes() if self.metric == "hamming" else row
 
     def _beyond(self, radius: float) -> float:
-        """Milvus' radius for all that is as near as this; its own is not part of the circle."""
+        """Milvus' radius for rows at distance <= ``radius``: it answers what is nearer than its own."""
         if self.metric == "hamming":
             return float(min(np.floor(radius), 64 * self.dimension) + 1)
         # A little more than the square, which Milvus sums up in single precision; the rest is cut off.
@@ -168,8 +168,8 @@ class Collection:
 def among(keys: Keys) -> list[str]:
     """Expressions that are true of these keys only."""
     plain = [key for key in keys.tolist() if key != LOWEST]
-    found = [f"{KEY} in {plain}"] if plain else []
-    return found if len(plain) == len(keys) else [*found, f"{KEY} < {LOWEST + 1}"]
+    expressions = [f"{KEY} in {plain}"] if plain else []
+    return expressions if len(plain) == len(keys) else [*expressions, f"{KEY} < {LOWEST + 1}"]
 
 
 def between(first: int, last: int) -> str:
@@ -177,9 +177,9 @@ def between(first: int, last: int) -> str:
     return f"{KEY} <= {last}" if first == LOWEST else f"{KEY} >= {first} and {KEY} <= {last}"
 
 
-def cut(found: Matches, radius: float) -> Matches:
-    inside = found.distances <= radius
-    return Matches(found.keys[inside], found.distances[inside])
+def cut(matches: Matches, radius: float) -> Matches:
+    inside = matches.distances <= radius
+    return Matches(matches.keys[inside], matches.distances[inside])
 
 
 def _plain(text: str) -> str:

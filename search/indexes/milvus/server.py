@@ -1,4 +1,4 @@
-"""The connection to Milvus that a process has: made on first use, given up when it fails, and tried again."""
+"""This process's connection to Milvus: made on first use, closed when it fails, and made again after a pause."""
 
 from __future__ import annotations
 

@@ -46,13 +46,13 @@ def home(key: Int, mask: Any) -> Int:
 def forget(tree: Tree, position: Int) -> None:
     """Empty a table position and move back what was pushed past it."""
     mask = len(tree.table) - 1
-    hole, look = position, (position + 1) & mask
-    while tree.table[look] >= 0:
-        wanted = home(tree.keys[tree.table[look]], np.uint64(mask))
-        if (look - wanted) & mask >= (look - hole) & mask:
-            tree.table[hole] = tree.table[look]
-            hole = look
-        look = (look + 1) & mask
+    hole, probe = position, (position + 1) & mask
+    while tree.table[probe] >= 0:
+        home_of_probe = home(tree.keys[tree.table[probe]], np.uint64(mask))
+        if (probe - home_of_probe) & mask >= (probe - hole) & mask:
+            tree.table[hole] = tree.table[probe]
+            hole = probe
+        probe = (probe + 1) & mask
     tree.table[hole] = NONE
 
 

@@ -1,7 +1,7 @@
-"""Compiled kernels that search a VP-tree; any number of threads may, nothing is changed.
+"""Compiled kernels that search a VP-tree; they change nothing, so any number of threads may search.
 
-The tree is walked level by level: which leaves may hold an answer is known before the first is read, so that
-neither memory nor the branch predictor has to be waited for. Where the tree rules out too little, as in k-nearest
+The tree is walked level by level: which leaves may hold an answer is known before the first is read, so that the
+processor waits neither for memory nor for its branch predictor. Where the tree rules out too little, as in k-nearest
 search among unrelated hashes, all blocks are scanned in the order they lie, which is far quicker row by row.
 """
 

@@ -56,7 +56,7 @@ def skewed(tree: Tree, node: Int) -> bool:
 
 @compiled
 def count(tree: Tree, leaf: Int, change: Int) -> Tree:
-    """Tell a leaf and all above it of a row more or less; rebuild the highest skewed one that is affordable."""
+    """Count a row more or less in a leaf and all nodes above it; rebuild the highest skewed one that is affordable."""
     node, worst = leaf, NONE
     while True:
         tree.nodes[node, SIZE] += change
