@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from gallery.web.serializers import ImageAnswer
@@ -123,6 +124,8 @@ class WhyQuery(serializers.Serializer[Any]):
     region = serializers.CharField(required=False, help_text="The part of the picture: x,y,w,h")
 
 
+# The schema's name for it, which clients are generated from, is older.
+@extend_schema_serializer(component_name="SaidAnswer")
 class ExplanationAnswer(serializers.Serializer[Any]):
     """What one space says of a query and a picture."""
 
