@@ -32,7 +32,7 @@ class Busy(Exception):
     retry_after = 5
 
     def __init__(self) -> None:
-        super().__init__(_("Too many pictures are coming in at once. Send this one again in a few seconds."))
+        super().__init__(_("The site is receiving too many pictures right now. Try again in a few seconds."))
 
 
 class FetchFailed(GalleryError):

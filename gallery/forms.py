@@ -23,7 +23,7 @@ class TagsField(forms.CharField):
     def clean(self, value: Any) -> list[str]:
         names = [name.strip() for name in super().clean(value).split(",") if name.strip()]
         if len(names) > MAX_TAGS:
-            raise forms.ValidationError(_("At most %(most)s tags.") % {"most": MAX_TAGS})
+            raise forms.ValidationError(_("Use at most %(most)s tags.") % {"most": MAX_TAGS})
         return names
 
 
@@ -96,7 +96,7 @@ class ImageForm(forms.Form):
         label=gettext_lazy("Tags"),
         required=False,
         max_length=2_000,
-        help_text=gettext_lazy("Between commas: beach, holiday"),
+        help_text=gettext_lazy("Separate tags with commas: beach, holiday"),
     )
 
 

@@ -37,7 +37,7 @@ def _download(request: HttpRequest, cleaned: dict[str, Any]) -> HttpResponseBase
     images = Image.objects.filter(pk__in=cleaned["ids"]).order_by("pk")
     # Before the first byte is sent: later there is no way to say it.
     if too_large_for_zip(images):
-        messages.error(request, _("These are more than 2 GB. Select fewer."))
+        messages.error(request, _("The selection is larger than 2 GB. Select fewer pictures."))
         return redirect(previous_page(request))
     headers = {"Content-Disposition": 'attachment; filename="pictures.zip"'}
     return StreamingHttpResponse(as_zip(images), content_type="application/zip", headers=headers)
@@ -47,10 +47,10 @@ def _download(request: HttpRequest, cleaned: dict[str, Any]) -> HttpResponseBase
 @permission_required("gallery.change_image", raise_exception=True)
 def _tag(request: HttpRequest, cleaned: dict[str, Any]) -> HttpResponseBase:
     if not cleaned["tags"]:
-        messages.error(request, _("Write the tags to give."))
+        messages.error(request, _("Enter at least one tag."))
         return redirect(previous_page(request))
     count = services.add_tags(ids=cleaned["ids"], names=cleaned["tags"])
-    text = ngettext("%(count)s tagged “%(tags)s”.", "%(count)s tagged “%(tags)s”.", count)
+    text = ngettext("Tagged %(count)s picture “%(tags)s”.", "Tagged %(count)s pictures “%(tags)s”.", count)
     messages.success(request, text % {"count": count, "tags": ", ".join(cleaned["tags"])})
     return redirect(previous_page(request))
 
@@ -59,10 +59,10 @@ def _tag(request: HttpRequest, cleaned: dict[str, Any]) -> HttpResponseBase:
 @permission_required(["gallery.add_album", "gallery.change_album"], raise_exception=True)
 def _to_album(request: HttpRequest, cleaned: dict[str, Any]) -> HttpResponseBase:
     if not cleaned["album"]:
-        messages.error(request, _("Write the title of an album, new or old."))
+        messages.error(request, _("Enter the title of a new or existing album."))
         return redirect(previous_page(request))
     album = services.add_to_album(ids=cleaned["ids"], title=cleaned["album"])
-    messages.success(request, _("Put into “%(title)s”.") % {"title": album})
+    messages.success(request, _("Added to “%(title)s”.") % {"title": album})
     return redirect("gallery:album", album.pk)
 
 
@@ -71,7 +71,7 @@ def _to_album(request: HttpRequest, cleaned: dict[str, Any]) -> HttpResponseBase
 def _from_album(request: HttpRequest, cleaned: dict[str, Any]) -> HttpResponseBase:
     album = get_object_or_404(Album, title=cleaned["album"])
     services.remove_from_album(ids=cleaned["ids"], album=album)
-    messages.success(request, _("Taken out of “%(title)s”.") % {"title": album})
+    messages.success(request, _("Removed from “%(title)s”.") % {"title": album})
     return redirect(previous_page(request))
 
 
@@ -79,7 +79,11 @@ def _from_album(request: HttpRequest, cleaned: dict[str, Any]) -> HttpResponseBa
 @permission_required("gallery.delete_image", raise_exception=True)
 def _trash(request: HttpRequest, cleaned: dict[str, Any]) -> HttpResponseBase:
     trashed = services.trash_images(ids=cleaned["ids"])
-    text = _("%(count)s put into the trash, where they stay for %(days)s days.")
+    text = ngettext(
+        "Moved %(count)s picture to the trash. It will be deleted permanently in %(days)s days.",
+        "Moved %(count)s pictures to the trash. They will be deleted permanently in %(days)s days.",
+        len(trashed),
+    )
     offer_undo(request, text % {"count": len(trashed), "days": TRASH_RETENTION.days}, trashed)
     return redirect(previous_page(request))
 

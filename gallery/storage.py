@@ -27,7 +27,7 @@ def storage_errors() -> Iterator[None]:
     except FileNotFoundError:
         raise
     except (OSError, BotoCoreError, ClientError) as error:
-        text = _("Files cannot be kept or read now, try again later (%(kind)s).")
+        text = _("Files cannot be stored or read right now. Try again later (%(kind)s).")
         raise StorageUnavailable("unavailable", text, kind=type(error).__name__) from error
 
 

@@ -36,10 +36,10 @@ GLOBAL_IPV6, NAT64 = ip_network("2000::/3"), ip_network("64:ff9b::/96")
 # Blocks in which clouds answer their own machines, though they look public.
 CLOUD_INTERNAL = (ip_network("192.0.0.0/24"), ip_network("168.63.129.16/32"))
 
-NOT_A_URL = _("This is not a picture's address. Paste one that begins with http:// or https://.")
+NOT_A_URL = _("This is not the address of a picture. Paste one that begins with http:// or https://.")
 NOT_REACHED = _("The site could not be reached. Check the address, or save the picture and upload it.")
 # One text for both, so that nobody can ask which names exist inside the network.
-NOT_PUBLIC = _("This name is unknown or not on the public internet. Check it, or upload the picture.")
+NOT_PUBLIC = _("This address is unknown or not on the public internet. Check it, or upload the picture instead.")
 NO_PICTURE = _("No picture was found at this address. Open it in a browser, save the picture and upload it.")
 
 
@@ -61,9 +61,9 @@ def fetch(url: str) -> bytes:
     except (HTTPError, HTTPException, OSError, ValueError) as error:
         if time.monotonic() < deadline:
             raise FetchFailed("not_reached", NOT_REACHED) from error
-        text = _("The site took longer than %(time)s seconds. Save the picture and upload it.")
+        text = _("The site took longer than %(time)s seconds to answer. Save the picture and upload it.")
         raise FetchFailed("too_slow", text, time=f"{settings.FETCH_TIMEOUT:g}") from error
-    text = _("This address redirects too often. Paste the address of the picture itself.")
+    text = _("This address redirects too many times. Paste the address of the picture itself.")
     raise FetchFailed("too_many_redirects", text)
 
 

@@ -120,7 +120,7 @@ def _add(upload: UploadedFile[bytes], title: str, tags: Sequence[str]) -> Outcom
     # Before the file is read: one that is far too large must not fill the memory.
     if (upload.size or 0) > settings.MAX_IMAGE_BYTES:
         most = settings.MAX_IMAGE_BYTES // 1_000_000
-        return Outcome(name, problem=_("Larger than %(most)s MB. Send a smaller copy.") % {"most": most})
+        return Outcome(name, problem=_("The file is larger than %(most)s MB. Add a smaller copy.") % {"most": most})
     try:
         added = services.add_or_hold_image(data=upload.read(), title=title, file_name=name, tags=tags)
     except ImageRejected as error:
@@ -136,7 +136,7 @@ def _add_held(token: str) -> Outcome:
     try:
         held = Image.everything.get(pk=int(held_signer.unsign(token, max_age=TRASH_RETENTION)))
     except (BadSignature, Image.DoesNotExist):
-        return Outcome(_("Picture"), problem=_("It was kept for too long. Please send it once more."))
+        return Outcome(_("Picture"), problem=_("This picture is no longer waiting to be added. Please add it again."))
     restored = services.restore_images(ids=[held.pk])
     return Outcome(str(held), held, created=bool(restored))
 

@@ -14,37 +14,37 @@ MESSAGES = {
     "unknown_index": _("There is no index “%(name)s”. Choose one of: %(choices)s."),
     "limit_out_of_range": _("limit must be between 1 and %(most)s."),
     "region_malformed": _("A region is four numbers: x,y,w,h, each between 0 and 1."),
-    "region_outside": _("The region must lie inside the picture: x, y, w and h are shares of its size, 0 to 1."),
-    "method_without_words": _("“%(method)s” cannot search by words. Search by meaning, or by a picture."),
-    "no_text_model": _(
-        "No text model is installed, so words are looked for in titles and tags only. Run manage.py fetch_models."
-    ),
-    "no_keypoints": _("This picture is too flat or too small: it has no corners or textures to look for."),
-    "nothing_extracted": _("None of these pictures can be searched by yet."),
-    "method_without_mean": _("This method cannot search by the mean of several pictures."),
-    "method_without_map": _("There can be no map of “%(method)s”. %(reason)s"),
-    "only_neighbours": _("Its pictures have no positions, only neighbours."),
+    "region_outside": _("The region must lie inside the picture: x, y, w and h are fractions of its size, 0 to 1."),
+    "method_without_words": _("“%(method)s” cannot search by words. Choose another method, or search by picture."),
+    "no_text_model": _("No text model is installed, so only titles and tags are searched. Run manage.py fetch_models."),
+    "no_keypoints": _("This picture is too small or has too little detail to recognise parts of it."),
+    "nothing_extracted": _("None of these pictures has been processed yet."),
+    "method_without_mean": _("This method cannot search by several pictures at once."),
+    "method_without_map": _("“%(method)s” cannot be shown as a map. %(reason)s"),
+    "only_neighbours": _("It compares pictures in pairs and gives them no positions."),
     # spaces that cannot answer
-    "not_extracted": _("This picture is still being worked on."),
-    "result_not_extracted": _("The found picture is still being worked on."),
-    "method_failed": _("This method failed; the log says why."),
-    "storage_away": _("The storage of snapshots does not answer: %(detail)s"),
-    "milvus_away": _("The vector database does not answer. New pictures are kept, and are found when it is back."),
-    "milvus_lost": _("The vector database has lost this index. It is built again from what is stored."),
+    "not_extracted": _("This picture is still being processed."),
+    "result_not_extracted": _("The result is still being processed."),
+    "method_failed": _("This method failed. The log has the details."),
+    "storage_away": _("The snapshot storage is not responding: %(detail)s"),
+    "milvus_away": _(
+        "The vector database is not responding. New pictures are stored and will be found once it is back."
+    ),
+    "milvus_lost": _("The vector database has lost this index. It is being rebuilt from the stored data."),
     # encoders
-    "encoder_missing": _("The model “%(name)s” is not there. Run: manage.py fetch_models %(command)s"),
+    "encoder_missing": _("The model “%(name)s” is not installed. Run: manage.py fetch_models %(command)s"),
     "encoder_damaged": _("The model “%(name)s” is damaged (%(detail)s). Run: manage.py fetch_models %(command)s"),
     "encoder_not_made": "%(detail)s",  # commands alone say it, in English
-    "encoder_without_words": _("The model “%(name)s” describes pictures and does not understand words."),
+    "encoder_without_words": _("The model “%(name)s” describes pictures only; it does not understand words."),
     # snapshots and indexes
     "index_busy": _("The index of %(space)s is being built now. Try again when it is done."),
-    "no_earlier_snapshot": _("There is no earlier snapshot of %(space)s that could serve."),
+    "no_earlier_snapshot": _("There is no earlier snapshot of %(space)s to go back to."),
     "snapshot_unused": _("Snapshot %(sequence)s is not used: %(detail)s."),
     "snapshot_damaged": _("Snapshot %(sequence)s is damaged: %(detail)s."),
     "searched_without": _("%(problem)s Searched without it."),
-    "index_unreadable": _("An index file cannot be read, build the index again: %(detail)s"),
-    "index_format": _("The saved index is damaged or has another format or dimension; build the index again."),
-    "collection_gone": _("Milvus has no collection %(name)s any more; build the index again."),
+    "index_unreadable": _("An index file cannot be read. Rebuild the index: %(detail)s"),
+    "index_format": _("The saved index is damaged or has another format or dimension. Rebuild the index."),
+    "collection_gone": _("The Milvus collection %(name)s is gone. Rebuild the index."),
 }
 
 

@@ -95,5 +95,5 @@ def _rejecting_broken(data: bytes, limits: Limits) -> Iterator[None]:
     except (Image.DecompressionBombError, MemoryError) as error:
         raise too_many_pixels(limits) from error
     except DECODER_ERRORS as error:
-        text = _("The picture is damaged or incomplete. Save it again and retry.")
+        text = _("The picture is damaged or incomplete. Save it again and try once more.")
         raise ImageRejected("damaged", text) from error

@@ -78,6 +78,6 @@ def unknown_format(data: bytes) -> ImageRejected:
     start = data[:64].lstrip(b"\xef\xbb\xbf\r\n\t ")
     for signature, name in UNSUPPORTED:
         if start.startswith(signature):
-            text = _("%(format)s files are not taken. Save it as PNG or JPEG.")
+            text = _("%(format)s files are not supported. Save the picture as PNG or JPEG.")
             return ImageRejected("unsupported", text, format=name)
-    return ImageRejected("not_an_image", _("This is not a picture, or its first bytes are damaged."))
+    return ImageRejected("not_an_image", _("This is not a picture, or the file is damaged."))

@@ -46,7 +46,7 @@ class LimitedReads(io.BytesIO):
     def read(self, size: int | None = -1, /) -> bytes:
         self.reads_left -= 1
         if self.reads_left < 0:
-            raise ImageRejected("damaged", _("The picture is built from too many small pieces. Save it again."))
+            raise ImageRejected("damaged", _("The file is made up of too many small pieces. Save it again."))
         return super().read(size)
 
     def allow_pixels(self) -> None:
@@ -89,24 +89,26 @@ def check_scans(data: bytes, image: Image.Image) -> None:
     if image.format in JPEGS:
         scans = data.count(b"\xff\xda")
         if scans * image.width * image.height > MAX_SCANNED_PIXELS:
-            raise ImageRejected("damaged", _("The picture has too many scans. Save it again as a plain JPEG."))
+            raise ImageRejected(
+                "damaged", _("The JPEG has too many scans. Save it again without the “progressive” option.")
+            )
 
 
 def check_frames(frames: int, limits: Limits) -> None:
     """Raises ImageRejected."""
     if frames > limits.max_frames:
-        text = _("The animation has %(frames)s frames; at most %(most)s are taken.")
+        text = _("The animation has %(frames)s frames; the limit is %(most)s.")
         raise ImageRejected("too_many_frames", text, frames=frames, most=limits.max_frames)
 
 
 def too_large(size: int, most: int) -> ImageRejected:
     """For a file of so many bytes, where ``most`` are taken."""
-    text = _("The file has %(size)s bytes; at most %(most)s are taken.")
+    text = _("The file has %(size)s bytes; the limit is %(most)s.")
     return ImageRejected("too_large", text, size=size, most=most)
 
 
 def too_many_pixels(limits: Limits, bytes_per_pixel: int = 1) -> ImageRejected:
     """For a picture whose decoder needs so many bytes a pixel."""
     most = min(limits.max_pixels, limits.max_memory // bytes_per_pixel) // 1_000_000
-    text = _("The picture has too many pixels; at most %(most)s megapixels are taken.")
+    text = _("The picture has too many pixels; the limit is %(most)s megapixels.")
     return ImageRejected("too_many_pixels", text, most=most)

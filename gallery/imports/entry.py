@@ -50,12 +50,14 @@ def check_name(name: str) -> None:
     """
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or name[1:2] == ":":
-        raise ImageRejected("bad_name", _("The name of this entry leads out of the archive. Pack it again."))
+        raise ImageRejected(
+            "bad_name", _("The path of this entry points outside the archive. Create the archive again.")
+        )
 
 
 def not_a_plain_file() -> ImageRejected:
     """For folders, links, pipes and devices."""
-    return ImageRejected("not_an_image", _("This is no plain file."))
+    return ImageRejected("not_an_image", _("This is not a regular file."))
 
 
 def is_hidden(name: str) -> bool:

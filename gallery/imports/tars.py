@@ -14,7 +14,7 @@ from gallery.imports.entry import Entry, check_name, check_size, is_hidden, not_
 from gallery.imports.sidecars import SIDECARS, Sample, split_name
 
 MAX_SIDECAR = 1_000_000  # bytes
-DAMAGED = gettext_lazy("The tar is damaged or cut off: %(reason)s. What comes behind that was not read.")
+DAMAGED = gettext_lazy("The tar archive is damaged or truncated: %(reason)s. The rest of it was not read.")
 
 
 def entries(path: str) -> Iterator[Entry]:
@@ -66,7 +66,7 @@ def _data(archive: tarfile.TarFile, member: tarfile.TarInfo, end: str) -> bytes:
     check_name(member.name)
     check_size(member.size)
     if end in SIDECARS and member.size > MAX_SIDECAR:
-        text = gettext_lazy("This has %(size)s bytes; at most %(most)s are read.")
+        text = gettext_lazy("This entry has %(size)s bytes; the limit is %(most)s.")
         raise ImageRejected("too_large", text, size=member.size, most=MAX_SIDECAR)
     file = archive.extractfile(member)
     data = file.read() if file else b""

@@ -17,7 +17,7 @@ from gallery.imports.entry import Entry, check_name, check_size, is_hidden, not_
 
 ENCRYPTED = 0x1  # bit of an entry's flags
 UNIX = 3  # code of the system that wrote the entry; its attributes then say what kind of file it is
-DAMAGED = _("The zip is damaged: %(reason)s. Pack it again.")
+DAMAGED = _("The zip archive is damaged: %(reason)s. Create it again.")
 
 
 def entries(path: str) -> Iterator[Entry]:
@@ -50,9 +50,9 @@ def _check(entry: ZipInfo) -> None:
     if kind not in (0, stat.S_IFREG):
         raise not_a_plain_file()
     if entry.flag_bits & ENCRYPTED:
-        raise ImageRejected("encrypted", _("This entry is encrypted. Unpack the zip and import the files."))
+        raise ImageRejected("encrypted", _("This entry is encrypted. Extract the archive and import the files."))
     # Others may ask for gigabytes of memory, and nobody packs pictures with them.
     if entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-        text = _("This entry is compressed in a rare way. Unpack the zip and import the files.")
+        text = _("This entry uses an unsupported compression method. Extract the archive and import the files.")
         raise ImageRejected("unreadable", text)
     check_size(entry.file_size)

@@ -33,7 +33,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
     image = get_object_or_404(Image, pk=pk)
     if request.method == "GET":
         return render(request, "gallery/delete.html", {"image": image, "days": TRASH_RETENTION.days})
-    text = _("“%(title)s” is in the trash, where it stays for %(days)s days.")
+    text = _("Moved “%(title)s” to the trash. It will be deleted permanently in %(days)s days.")
     message = text % {"title": image, "days": TRASH_RETENTION.days}
     offer_undo(request, message, services.trash_images(ids=[pk]))
     return redirect("gallery:index")
@@ -53,7 +53,7 @@ def undo(request: HttpRequest) -> HttpResponse:
         ids = signing.loads(request.POST.get("undo", ""), salt=UNDO_SALT, max_age=TRASH_RETENTION)
     except signing.BadSignature:
         raise Http404("This can no longer be undone.") from None
-    _restore(request, ids, _("There is nothing to restore any more."))
+    _restore(request, ids, _("There is nothing left to restore."))
     return redirect(previous_page(request))
 
 
@@ -73,7 +73,7 @@ def trash(request: HttpRequest) -> HttpResponse:
 @staff_only(MAY_PURGE)
 def restore(request: HttpRequest) -> HttpResponse:
     """Restore the selected pictures."""
-    _restore(request, _selected(request), _("Choose pictures to restore."))
+    _restore(request, _selected(request), _("Select pictures to restore."))
     return redirect("gallery:trash")
 
 
@@ -86,14 +86,14 @@ def purge(request: HttpRequest) -> HttpResponse:
     if images and "sure" not in request.POST:
         return render(request, "gallery/purge.html", {"images": images})
     count = services.purge_trash(ids=[image.pk for image in images])
-    text = ngettext("%(count)s picture deleted for good.", "%(count)s pictures deleted for good.", count)
-    messages.success(request, text % {"count": count} if count else _("Choose pictures to delete."))
+    text = ngettext("Permanently deleted %(count)s picture.", "Permanently deleted %(count)s pictures.", count)
+    messages.success(request, text % {"count": count} if count else _("Select pictures to delete."))
     return redirect("gallery:trash")
 
 
 def _restore(request: HttpRequest, ids: Sequence[int], if_none: str) -> None:
     count = len(services.restore_images(ids=ids))
-    text = ngettext("%(count)s picture restored.", "%(count)s pictures restored.", count) % {"count": count}
+    text = ngettext("Restored %(count)s picture.", "Restored %(count)s pictures.", count) % {"count": count}
     messages.success(request, text if count else if_none)
 
 

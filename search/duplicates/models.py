@@ -12,11 +12,11 @@ from search.duplicates.relations import TRANSFORMS, Relation
 from search.duplicates.wording import ADDITION
 
 RELATIONS: tuple[tuple[str, str | Promise], ...] = (
-    (Relation.IDENTICAL, _("Same pixels")),
+    (Relation.IDENTICAL, _("Identical")),
     (Relation.RECOMPRESSED, _("Recompressed")),
     (Relation.RESIZED, _("Resized")),
-    (Relation.MIRRORED_OR_ROTATED, _("Mirrored or turned")),
-    (Relation.CROP, _("Crop")),
+    (Relation.MIRRORED_OR_ROTATED, _("Mirrored or rotated")),
+    (Relation.CROP, _("Cropped")),
     (Relation.EDITED, _("Edited")),
 )
 

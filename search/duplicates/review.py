@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 from django.contrib.auth.models import User
@@ -74,6 +74,11 @@ class Status:
     waiting: int
     looked_at: datetime | None
     problem: str
+
+    @property
+    def just_now(self) -> bool:
+        """Whether the last check is less than a minute ago."""
+        return self.looked_at is not None and timezone.now() - self.looked_at < timedelta(minutes=1)
 
 
 def status() -> Status:

@@ -29,10 +29,10 @@ def keep(*, group_id: int, image_id: int, user: User | None = None) -> Decision:
     images = _members(group_id)
     kept = images.pop(image_id, None)
     if kept is None:
-        raise Decided(_("This picture is no longer in the group. Load the page again."))
+        raise Decided(_("This picture is no longer in the group. Reload the page."))
     duplicates = [images[key] for key in sorted(_duplicates_of(image_id) & set(images))]
     if not duplicates:
-        raise Decided(_("Nothing in the group is the same as this picture any more. Load the page again."))
+        raise Decided(_("No other picture in the group matches this one any more. Reload the page."))
     ids = [image.pk for image in duplicates]
     merged = collection.merge_labels(image=kept, others=ids)
     decision = Decision.objects.create(
@@ -52,7 +52,7 @@ def set_apart(*, group_id: int, image_id: int | None = None, user: User | None =
     """Decide that one picture of a group, or each, is no duplicate of the others: of their contents. Raises Decided."""
     images = _members(group_id)
     if image_id is not None and image_id not in images:
-        raise Decided(_("This picture is no longer in the group. Load the page again."))
+        raise Decided(_("This picture is no longer in the group. Reload the page."))
     pairs = Pair.objects.filter(first__in=images, second__in=images)
     if image_id is not None:
         pairs = pairs.filter(Q(first=image_id) | Q(second=image_id))
@@ -79,7 +79,7 @@ def undo(*, decision_id: int) -> Decision:
     claimed = Decision.objects.filter(pk=decision_id, undone_at=None).update(undone_at=timezone.now())
     decision = Decision.objects.filter(pk=decision_id).first()
     if not claimed or decision is None:
-        raise TooLate(_("This was undone already."))
+        raise TooLate(_("This has already been undone."))
     if decision.kind == Decision.Kind.KEEP:
         _restore(decision)
     else:
@@ -109,7 +109,7 @@ def _members(group_id: int) -> dict[int, Image]:
     rows = Image.objects.select_for_update().filter(pk__in=[key for key in keys if key is not None])
     images = {image.pk: image for image in rows}
     if len(images) < 2:
-        raise Decided(_("This group is no longer there; somebody has decided on it. Load the page again."))
+        raise Decided(_("This group is gone: somebody has already made a decision. Reload the page."))
     return images
 
 

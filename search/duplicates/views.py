@@ -82,7 +82,7 @@ def _decide(request: HttpRequest, field: str, call: Callable[[Any, Any], Decisio
     """Decide by what a field of the form says; a script gets the line that takes the group's place."""
     form = ChoiceForm(request.POST)
     if not form.is_valid() or (field == "image" and form.cleaned_data["image"] is None):
-        return _answer(request, _("Choose a picture of the group."), 400)
+        return _answer(request, _("Choose a picture from the group."), 400)
     try:
         decision = call(form.cleaned_data[field], request.user)
     except ReviewError as error:
@@ -95,10 +95,12 @@ def _decide(request: HttpRequest, field: str, call: Callable[[Any, Any], Decisio
 
 def _sentence(decision: Decision) -> str:
     if decision.kind == Decision.Kind.APART:
-        return _("Remembered: not duplicates.")
+        return _("Marked as not duplicates.")
     moved = len(decision.trashed)
     text = ngettext(
-        "Kept one; %(count)s picture is in the trash.", "Kept one; %(count)s pictures are in the trash.", moved
+        "Kept one picture and moved %(count)s to the trash.",
+        "Kept one picture and moved %(count)s to the trash.",
+        moved,
     )
     return text % {"count": moved}
 

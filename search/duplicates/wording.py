@@ -8,40 +8,39 @@ from django.utils.translation import gettext_lazy as _
 
 from search.collection import Image
 from search.duplicates.relations import Comparison, Relation
-from search.duplicates.representatives import bits_per_pixel
 from search.kernels.dihedral import Dihedral
 
 # What became of the second picture, which the transform undoes: on its own, and behind something else.
 SENTENCE = {
-    Dihedral.IDENTITY: _("Turned a little"),
+    Dihedral.IDENTITY: _("Slightly rotated"),
     Dihedral.FLIP_LEFT_RIGHT: _("Mirrored"),
-    Dihedral.FLIP_TOP_BOTTOM: _("Upside down and mirrored"),
-    Dihedral.ROTATE_180: _("Turned by 180°"),
-    Dihedral.TRANSPOSE: _("Turned by 90° and mirrored"),
-    Dihedral.ROTATE_270: _("Turned by 90° to the left"),
-    Dihedral.ROTATE_90: _("Turned by 90° to the right"),
-    Dihedral.TRANSVERSE: _("Turned by 270° and mirrored"),
+    Dihedral.FLIP_TOP_BOTTOM: _("Flipped vertically"),
+    Dihedral.ROTATE_180: _("Rotated 180°"),
+    Dihedral.TRANSPOSE: _("Rotated 90° and mirrored"),
+    Dihedral.ROTATE_270: _("Rotated 90° left"),
+    Dihedral.ROTATE_90: _("Rotated 90° right"),
+    Dihedral.TRANSVERSE: _("Rotated 270° and mirrored"),
 }
 ADDITION = {
     Dihedral.IDENTITY: "",
     Dihedral.FLIP_LEFT_RIGHT: _("mirrored"),
-    Dihedral.FLIP_TOP_BOTTOM: _("upside down and mirrored"),
-    Dihedral.ROTATE_180: _("turned by 180°"),
-    Dihedral.TRANSPOSE: _("turned by 90° and mirrored"),
-    Dihedral.ROTATE_270: _("turned by 90° to the left"),
-    Dihedral.ROTATE_90: _("turned by 90° to the right"),
-    Dihedral.TRANSVERSE: _("turned by 270° and mirrored"),
+    Dihedral.FLIP_TOP_BOTTOM: _("flipped vertically"),
+    Dihedral.ROTATE_180: _("rotated 180°"),
+    Dihedral.TRANSPOSE: _("rotated 90° and mirrored"),
+    Dihedral.ROTATE_270: _("rotated 90° left"),
+    Dihedral.ROTATE_90: _("rotated 90° right"),
+    Dihedral.TRANSVERSE: _("rotated 270° and mirrored"),
 }
 
 # By the codes of search/duplicates/representatives.py.
 REASONS = {
     "shows_most": _("shows the most"),
-    "largest": _("the largest, %(size)s"),
-    "lossless": _("saved without loss, %(format)s"),
-    "least_compressed": _("the least compressed, %(bits)s bits a pixel"),
-    "time_known": _("knows when it was taken"),
-    "oldest": _("here the longest"),
-    "most_described": _("has the most tags and albums"),
+    "largest": _("largest, %(size)s"),
+    "lossless": _("lossless, %(format)s"),
+    "least_compressed": _("least compressed"),
+    "time_known": _("has the date it was taken"),
+    "oldest": _("added first"),
+    "most_described": _("most tags and albums"),
 }
 
 
@@ -54,11 +53,11 @@ def describe(comparison: Comparison, kept: Image, other: Image, *, swapped: bool
     transform = comparison.transform.inverse if swapped else comparison.transform
     match comparison.relation:
         case Relation.IDENTICAL:
-            return gettext("Same pixels, another file")
+            return gettext("Identical picture, different file")
         case Relation.RECOMPRESSED:
             return gettext("Recompressed")
         case Relation.RESIZED:
-            return gettext("Resized, %(share)s as wide") % {"share": _percent(other.width / kept.width)}
+            return gettext("Resized to %(share)s of the width") % {"share": _percent(other.width / kept.width)}
         case Relation.MIRRORED_OR_ROTATED:
             return str(SENTENCE[transform])
         case Relation.CROP:
@@ -71,14 +70,13 @@ def reason(code: str, image: Image) -> str:
     if code not in REASONS:
         return code
     width, height = (number_format(side, force_grouping=True) for side in (image.width, image.height))
-    bits = number_format(bits_per_pixel(image.bytes, image.width, image.height), 1)
-    return str(REASONS[code]) % {"size": f"{width} × {height}", "format": image.format, "bits": bits}
+    return str(REASONS[code]) % {"size": f"{width} × {height}", "format": image.format}
 
 
 def _cropped(kept_share: float, other_share: float) -> str:
     if kept_share < other_share:
-        return gettext("Crop, %(share)s of it") % {"share": _percent(kept_share)}
-    return gettext("Has more around it")
+        return gettext("Cropped to %(share)s") % {"share": _percent(kept_share)}
+    return gettext("Shows more around the edges")
 
 
 def _percent(share: float) -> str:

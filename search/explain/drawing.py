@@ -19,12 +19,12 @@ GAP = 4.0
 # How the query was transformed before it was compared; the identity goes without saying.
 FORMS = {
     Dihedral.FLIP_LEFT_RIGHT: _("mirrored"),
-    Dihedral.FLIP_TOP_BOTTOM: _("mirrored top to bottom"),
-    Dihedral.ROTATE_180: _("turned by 180°"),
-    Dihedral.TRANSPOSE: _("mirrored along its diagonal"),
-    Dihedral.ROTATE_90: _("turned by 90° to the left"),
-    Dihedral.ROTATE_270: _("turned by 90° to the right"),
-    Dihedral.TRANSVERSE: _("mirrored along its other diagonal"),
+    Dihedral.FLIP_TOP_BOTTOM: _("flipped vertically"),
+    Dihedral.ROTATE_180: _("rotated 180°"),
+    Dihedral.TRANSPOSE: _("mirrored along the diagonal"),
+    Dihedral.ROTATE_90: _("rotated 90° left"),
+    Dihedral.ROTATE_270: _("rotated 90° right"),
+    Dihedral.TRANSVERSE: _("mirrored along the other diagonal"),
 }
 
 Shown = Mapping[str, Any]
@@ -51,9 +51,9 @@ def drawing(explanation: Explanation, explained: ExplainedQuery, image: Image) -
 
 def _bits(shown: Shown, explained: ExplainedQuery, image: Image) -> dict[str, Any]:
     squares = [
-        (_("The query"), _grid_path(_set_bits(shown["query"]))),
-        (_("The result"), _grid_path(_set_bits(shown["image"]))),
-        (_("Where they differ"), _grid_path(_set_bits(shown["query"], shown["image"]))),
+        (_("Query"), _grid_path(_set_bits(shown["query"]))),
+        (_("Result"), _grid_path(_set_bits(shown["image"]))),
+        (_("Differences"), _grid_path(_set_bits(shown["query"], shown["image"]))),
     ]
     return {"squares": squares, "differing": shown["differing"], "form": FORMS.get(shown["form"], "")}
 
@@ -73,7 +73,7 @@ def _colours(shown: Shown, explained: ExplainedQuery, image: Image) -> dict[str,
     bars = shown["bars"]
     most = max([bar[side] for bar in bars for side in ("query", "image")], default=1) or 1
     rows = []
-    for side, label in (("query", _("The query")), ("image", _("The result"))):
+    for side, label in (("query", _("Query")), ("image", _("Result"))):
         heights = [round(HIGH * bar[side] / most, 2) for bar in bars]
         drawn = [(n, HIGH - high, high, bars[n]["color"]) for n, high in enumerate(heights)]
         rows.append((label, drawn))

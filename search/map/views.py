@@ -39,10 +39,10 @@ SIMILAR_SHOWN = 40
 ALBUMS_OFFERED = 200
 STAGES = {  # as search/map/build.py names them
     "reading features": gettext_lazy("Reading features"),
-    "laying out": gettext_lazy("Laying out"),
+    "laying out": gettext_lazy("Arranging pictures"),
     "naming groups": gettext_lazy("Naming groups"),
-    "drawing": gettext_lazy("Drawing"),
-    "drawing the whole": gettext_lazy("Drawing the whole"),
+    "drawing": gettext_lazy("Drawing pictures"),
+    "drawing the whole": gettext_lazy("Drawing the overview"),
 }
 SCRIPTS = [f"map/{name}.js" for name in ("positions", "tiles", "painter", "view", "map", "finder", "controls")]
 
@@ -140,7 +140,7 @@ def tag(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _refused(form)
     count = gallery.add_tags(ids=form.cleaned_data["ids"], names=form.cleaned_data["tags"])
-    message = ngettext("Tagged: %(count)s picture.", "Tagged: %(count)s pictures.", count) % {"count": count}
+    message = ngettext("Tagged %(count)s picture.", "Tagged %(count)s pictures.", count) % {"count": count}
     return JsonResponse({"message": message})
 
 
@@ -152,9 +152,7 @@ def album(request: HttpRequest) -> HttpResponse:
         return _refused(form)
     filled = gallery.add_to_album(**form.cleaned_data)
     count = filled.images.count()
-    message = ngettext(
-        "The album “%(title)s” has %(count)s picture now.", "The album “%(title)s” has %(count)s pictures now.", count
-    )
+    message = ngettext("“%(title)s” now has %(count)s picture.", "“%(title)s” now has %(count)s pictures.", count)
     return JsonResponse({"message": message % {"title": filled, "count": count}})
 
 
@@ -165,10 +163,14 @@ def export(request: HttpRequest) -> HttpResponseBase:
     if not form.is_valid():
         return _refused(form)
     if not SearchThrottle().allow_request(cast(Any, request), cast(Any, None)):
-        return HttpResponse(_("Too many in a short time. Wait a minute."), status=429, content_type="text/plain")
+        return HttpResponse(
+            _("Too many downloads in a short time. Wait a minute."), status=429, content_type="text/plain"
+        )
     images, name = selection.selected(form.cleaned_data["ids"]), form.cleaned_data["format"]
     if name == "zip" and too_large_for_zip(images):
-        return HttpResponse(_("More than 2 GB. Select fewer pictures."), status=400, content_type="text/plain")
+        return HttpResponse(
+            _("The selection is larger than 2 GB. Select fewer pictures."), status=400, content_type="text/plain"
+        )
     media_type, write = selection.EXPORTS[name]
     response = StreamingHttpResponse(write(images), content_type=media_type)
     response["Content-Disposition"] = f'attachment; filename="pictures.{name}"'

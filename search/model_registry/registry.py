@@ -76,12 +76,13 @@ def text_model() -> TextModel:
     folder = _folder(folder_path(root(), key)) if key else None
     if folder is None:
         return TextModel(
-            advice=_("No text model is here yet. This command makes one, without a network:"), command=COMMAND
+            advice=_("No text model is installed yet. This command creates one without a network connection:"),
+            command=COMMAND,
         )
     name, label = folder.name, str(folder.meta.get("label", folder.name))
     if folder.meta["kind"] == "clip":
         return TextModel(name, label)
-    advice = _("CLIP understands words better; this command installs it, once, and the site goes over to it:")
+    advice = _("CLIP understands words better. This command installs it, and the site switches to it:")
     return TextModel(name, label, advice, f"{COMMAND} {RECOMMENDED}")
 
 

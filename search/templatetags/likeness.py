@@ -33,15 +33,15 @@ SOON = timedelta(minutes=10)  # after that a picture that lacks features is not 
 
 
 PARTS = (
-    ("0.25,0.25,0.5,0.5", _("The middle")),
-    ("0,0,0.5,1", _("The left half")),
-    ("0.5,0,0.5,1", _("The right half")),
-    ("0,0,1,0.5", _("The upper half")),
-    ("0,0.5,1,0.5", _("The lower half")),
-    ("0,0,0.5,0.5", _("Upper left")),
-    ("0.5,0,0.5,0.5", _("Upper right")),
-    ("0,0.5,0.5,0.5", _("Lower left")),
-    ("0.5,0.5,0.5,0.5", _("Lower right")),
+    ("0.25,0.25,0.5,0.5", _("Centre")),
+    ("0,0,0.5,1", _("Left half")),
+    ("0.5,0,0.5,1", _("Right half")),
+    ("0,0,1,0.5", _("Top half")),
+    ("0,0.5,1,0.5", _("Bottom half")),
+    ("0,0,0.5,0.5", _("Top left")),
+    ("0.5,0,0.5,0.5", _("Top right")),
+    ("0,0.5,0.5,0.5", _("Bottom left")),
+    ("0.5,0.5,0.5,0.5", _("Bottom right")),
 )
 
 

@@ -54,19 +54,19 @@ class SearchForm(forms.Form):
     def clean_limit(self) -> int:
         limit = self.cleaned_data["limit"] or min(20, settings.MAX_RESULTS)
         if limit > settings.MAX_RESULTS:
-            raise forms.ValidationError(_("At most %(most)s.") % {"most": settings.MAX_RESULTS})
+            raise forms.ValidationError(_("Use at most %(most)s.") % {"most": settings.MAX_RESULTS})
         return int(limit)
 
 
 class TextSearchForm(SearchForm):
     """Search by words; only spaces that know words are asked."""
 
-    q = forms.CharField(max_length=MAX_WORDS, error_messages={"required": gettext_lazy("Write what to look for.")})
+    q = forms.CharField(max_length=MAX_WORDS, error_messages={"required": gettext_lazy("Enter what to search for.")})
 
     def clean_method(self) -> str:
         method = self.cleaned_data["method"] or words_space() or ALL
         if method != ALL and not method_class(method).knows_words:
-            text = _("%(method)s knows no words. Leave “method” out.")
+            text = _("“%(method)s” cannot search by words. Leave out “method”.")
             raise forms.ValidationError(text % {"method": _(label_of(method))})
         return str(method)
 
@@ -97,7 +97,7 @@ class PictureSearchForm(StoredSearchForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if not self.errors and bool(cleaned.get("file")) == bool(cleaned.get("url")):
-            raise forms.ValidationError(_("Give one picture: either a file or a URL."))
+            raise forms.ValidationError(_("Provide one picture: either a file or a URL."))
         return cleaned
 
     def pixels(self) -> Pixels:
@@ -119,7 +119,9 @@ class WhyForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if not self.errors and sum(bool(cleaned.get(name)) for name in ("query", "search", "q")) != 1:
-            said = _("Name one query: a picture’s id as “query”, a search’s as “search”, or “q”.")
+            said = _(
+                "Provide exactly one query: a picture’s id as “query”, a search’s id as “search”, or words as “q”."
+            )
             raise forms.ValidationError(said)
         return cleaned
 

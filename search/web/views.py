@@ -130,7 +130,7 @@ def kept_picture(request: HttpRequest, key: str) -> HttpResponseBase:
 @require_POST
 def forget(request: HttpRequest, key: str) -> HttpResponse:
     services.delete(_found(key))
-    messages.success(request, _("The picture you searched by is deleted, and its address leads nowhere."))
+    messages.success(request, _("The picture you searched with has been deleted. This search can no longer be opened."))
     return redirect("search:search")
 
 

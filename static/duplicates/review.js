@@ -59,7 +59,7 @@
     });
     const part = new DOMParser().parseFromString(await answer.text(), "text/html");
     const news = part.querySelector("[data-announce]");
-    return { ok: answer.ok, part, text: news ? inLine(news.textContent) : gettext("That did not work. Load the page again.") };
+    return { ok: answer.ok, part, text: news ? inLine(news.textContent) : gettext("That did not work. Reload the page.") };
   }
 
   async function decide(form, button) {
@@ -82,7 +82,7 @@
       if (next) select(next);
       else (document.querySelector(".next-page a") ?? line.querySelector("button")).focus();
     } catch {
-      tell(gettext("The site cannot be reached. Nothing was decided; try again."));
+      tell(gettext("The site cannot be reached. Nothing has been changed; try again."));
     } finally {
       group.classList.remove("busy");
     }
@@ -99,7 +99,7 @@
       document.querySelector("#announcer").textContent = text;
       select(group);
     } catch {
-      tell(gettext("The site cannot be reached. Nothing was undone; try again."));
+      tell(gettext("The site cannot be reached. Nothing has been changed; try again."));
     }
   }
 

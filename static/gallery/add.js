@@ -25,7 +25,7 @@ function addPage(form) {
   function summarise() {
     const [good, same, bad, left] = [count("good"), count("same"), count("bad"), queue.length];
     const parts = [
-      good && fill(gettext("%(n)s added"), { n: good }), same && fill(gettext("%(n)s already here"), { n: same }),
+      good && fill(gettext("%(n)s added"), { n: good }), same && fill(gettext("%(n)s already in the gallery"), { n: same }),
       bad && fill(gettext("%(n)s not added"), { n: bad }), left && fill(gettext("%(n)s waiting"), { n: left }),
     ];
     $("#summary").textContent = parts.filter(Boolean).join(", ");
@@ -71,14 +71,14 @@ function addPage(form) {
     entry.item.className = "outcome bad";
     const reason = {
       0: gettext("The site cannot be reached."), 200: gettext("You are no longer logged in."),
-      403: gettext("You may not add pictures any more."), 413: gettext("Too large."),
+      403: gettext("You are no longer allowed to add pictures."), 413: gettext("Too large."),
     };
     return entry.item.querySelector(".what").replaceChildren(reason[request.status] ?? gettext("Not added."), " ", again);
   }
 
   function patience({ item }, request) {
     const seconds = Math.min(Number(request.getResponseHeader("Retry-After")) || 5, 60);
-    item.querySelector(".what").textContent = gettext("The site is busy; this goes on by itself.");
+    item.querySelector(".what").textContent = gettext("The site is busy. The upload will continue automatically.");
     return new Promise((resolve) => { setTimeout(resolve, 1000 * seconds); });
   }
 

@@ -25,8 +25,8 @@ function lightbox(grid) {
     dialog.querySelector("p").append(document.createElement("span"), document.createElement("a"));
     dialog.querySelector("a").textContent = gettext("Open");
     button("close", gettext("Close"), "×", () => dialog.close());
-    button("before", gettext("Picture before"), "‹", () => step(-1));
-    button("after", gettext("Picture after"), "›", () => step(1));
+    button("before", gettext("Previous picture"), "‹", () => step(-1));
+    button("after", gettext("Next picture"), "›", () => step(1));
     dialog.addEventListener("keydown", (event) => {
       const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       if (by) { event.preventDefault(); event.stopPropagation(); step(by); }

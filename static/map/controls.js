@@ -79,7 +79,7 @@ class Controls {
     link.className = "shown";
     const image = page.querySelector(".big img");
     if (image) {
-      image.alt = fill(gettext("%(title)s, open its page"), { title });
+      image.alt = fill(gettext("%(title)s, open page"), { title });
       image.removeAttribute("fetchpriority");
       image.sizes = "24rem";
       link.append(image);
@@ -205,7 +205,7 @@ class Controls {
       if (answer.ok) return body;
       this.say(body.error?.message ?? body.message ?? gettext("That did not work. Please try again."));
     } catch {
-      this.say(gettext("The site did not answer. Please try again."));
+      this.say(gettext("The site did not respond. Please try again."));
     }
     return null;
   }

@@ -113,7 +113,7 @@ class Picker {
     this.controls.panel.hidden = false;
     const content = document.createElement("div");
     content.append(...page.body.childNodes);
-    this.controls.show(gettext("Like these"), content);
+    this.controls.show(gettext("Similar pictures"), content);
     this.controls.finder.lightUp(this.controls.idsIn(content));
   }
 }

@@ -15,9 +15,9 @@ function boxTool(details) {
   box.className = "box";
   box.tabIndex = 0;
   box.setAttribute("role", "group");
-  box.setAttribute("aria-label", gettext("Box: the part of the picture to search by"));
+  box.setAttribute("aria-label", gettext("Box: the part of the picture to search with"));
   box.setAttribute("aria-describedby", details.querySelector("[id^=keys-]").id);
-  const own = new Option(gettext("The box that is drawn"), "");
+  const own = new Option(gettext("Drawn box"), "");
   let [x, y, w, h] = region.value.split(",").map(Number);
   let start = null;
 

@@ -118,7 +118,7 @@ def test_what_opens_on_a_page_is_clean(visit, worker, client):
     new = {"name": "new.jpg", "mimeType": "image/jpeg", "buffer": encode(scene(50, (320, 240)))}
     page.get_by_label("Choose pictures").set_input_files([new, copy, copy | {"buffer": b"no picture"}])
     page.get_by_role("button", name="Add 3 pictures").click()
-    expect(page.locator("#summary")).to_have_text("1 added, 1 already here, 1 not added")
+    expect(page.locator("#summary")).to_have_text("1 added, 1 already in the gallery, 1 not added")
     wrong += violations(page, "outcomes", ALL)
     page = visitor.open("/search/")
     page.get_by_label("Choose a picture").set_input_files(copy | {"buffer": b"no picture"})

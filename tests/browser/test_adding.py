@@ -22,7 +22,7 @@ def test_a_picture_can_be_added_and_then_found(visit, worker):
     page.get_by_label("Choose pictures").set_input_files(files)
     page.get_by_label("Tags").fill("fresh")
     page.get_by_role("button", name="Add 3 pictures").click()
-    expect(page.locator("#summary")).to_have_text("1 added, 1 already here, 1 not added")
+    expect(page.locator("#summary")).to_have_text("1 added, 1 already in the gallery, 1 not added")
     expect(page.locator(".outcome.same")).to_contain_text(known.title)
     worker()
     forget()

@@ -70,13 +70,13 @@ def test_keys_are_explained_and_lead_to_comparing(visit):
     window = visit()
     page = review(window)
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
     page.keyboard.press("Escape")
     page.keyboard.press("c")
     expect(page.get_by_role("heading", level=1)).to_have_text("Recompressed")
     page.wait_for_load_state()  # keys are read by a script, which comes after the page
     page.keyboard.press("ArrowRight")
-    slider = page.get_by_label("How much of B is shown")
+    slider = page.get_by_label("Visibility of B")
     upper = page.locator(".upper")
     expect(upper).to_have_js_property("complete", True)
     before = upper.evaluate("(image) => getComputedStyle(image).clipPath")
@@ -99,7 +99,7 @@ def test_somebody_who_was_quicker_is_told_of(visit):
     window = visit(expected=(409,))
     page = review(window)
     trash_images(ids=[Image.objects.get(title="Scene 1, 50").pk])
-    page.get_by_role("button", name="Keep the chosen one").click()
+    page.get_by_role("button", name="Keep selected").click()
     expect(page.get_by_role("alert")).to_contain_text("somebody has decided on it")
     assert titles() == {"Scene 1, 90"}
 
@@ -107,12 +107,12 @@ def test_somebody_who_was_quicker_is_told_of(visit):
 def test_all_works_without_javascript(visit):
     fill(1, 2)
     page = log_in(visit(java_script_enabled=False), "/duplicates/")
-    page.locator(".group").first.get_by_role("button", name="Keep the chosen one").click()
+    page.locator(".group").first.get_by_role("button", name="Keep selected").click()
     expect(page.locator(".messages")).to_contain_text("1 picture is in the trash")
     expect(page.locator(".group")).to_have_count(1)
     page.get_by_role("button", name="Undo").click()
     expect(page.locator(".group")).to_have_count(2)
-    page.locator(".group").first.get_by_role("button", name="Keep the chosen one").click()
+    page.locator(".group").first.get_by_role("button", name="Keep selected").click()
     page.get_by_role("link", name="Trash").click()
     page.get_by_role("checkbox").check(force=True)
     page.get_by_role("button", name="Restore").click()
@@ -127,7 +127,7 @@ def test_a_copy_that_is_sent_is_shown_beside_what_is_here(visit):
     file = {"name": "again.jpg", "mimeType": "image/jpeg", "buffer": encode(scene(1, SIZE), quality=40)}
     page.get_by_label("Choose pictures").set_input_files(file)
     page.get_by_role("button", name="Add 1 picture", exact=True).click()
-    expect(page.locator(".outcome.near")).to_contain_text("Already here?")
+    expect(page.locator(".outcome.near")).to_contain_text("Already in the gallery?")
     expect(page.get_by_alt_text("The new picture")).to_have_js_property("naturalWidth", 256)
     assert titles() == {"Scene 1, 90"}
     page.get_by_role("button", name="Add anyway").click()

@@ -37,7 +37,7 @@ def test_what_a_picture_finds_lights_up(visit, worker):
     make_map(worker)
     window = visit()
     page = open_map(window)
-    page.get_by_label("Find on the map, by a picture").set_input_files(query())
+    page.get_by_label("Find on the map by picture").set_input_files(query())
     expect(page.locator(".found")).to_contain_text("found")
     assert settled(page)["lit"] > 0
     page.locator(".unlight").click()
@@ -49,7 +49,7 @@ def test_what_words_find_lights_up(visit, worker):
     make_map(worker)
     window = visit()
     page = open_map(window)
-    search = page.get_by_label("Find on the map, in words")
+    search = page.get_by_label("Find on the map by words")
     search.fill("scene 7")
     search.press("Enter")
     expect(page.locator(".found")).to_contain_text("found")
@@ -70,12 +70,12 @@ def test_a_lasso_picks_pictures_to_tag_and_to_put_in_an_album(visit, worker):
     count = settled(page)["picked"]
     assert 0 < count < len(images)
     bar.get_by_text("Tag", exact=True).click()
-    bar.get_by_label("Tags, between commas").fill("picked")
+    bar.get_by_label("Tags, separated by commas").fill("picked")
     bar.get_by_role("button", name="Add").click()
     expect(page.locator(".said")).to_contain_text(f"Tagged: {count} picture")
     bar.get_by_text("Album", exact=True).click()
     bar.get_by_label("Title of an album").fill("From the map")
-    bar.get_by_role("button", name="Put in").click()
+    bar.get_by_role("button", name="Add to album").click()
     expect(page.locator(".said")).to_contain_text("From the map")
     assert Image.objects.filter(tags__name="picked", albums__title="From the map").count() == count
     bar.get_by_text("Download").click()
@@ -83,8 +83,8 @@ def test_a_lasso_picks_pictures_to_tag_and_to_put_in_an_album(visit, worker):
         bar.get_by_role("button", name="List (JSON)").click()
     assert len(json.loads(download.value.path().read_text())) == count
     bar.get_by_role("button", name="More like these").click()
-    expect(page.locator("#panel-title")).to_have_text("Like these")
-    expect(page.locator(".panel .note").first).to_contain_text(f"By the mean of {count} picture")
+    expect(page.locator("#panel-title")).to_have_text("Similar pictures")
+    expect(page.locator(".panel .note").first).to_contain_text(f"Similar to the average of {count} picture")
     bar.get_by_role("button", name="Clear").click()
     expect(bar).to_be_hidden()
     window.scripted()

@@ -18,10 +18,10 @@ def test_choosing_a_file_searches_at_once(visit, worker):
     page.get_by_label("Choose a picture").set_input_files(query())
     expect(page.locator("#results .tile a img").first).to_have_attribute("alt", "Scene 1")
     expect(page.locator("#query")).to_be_visible()
-    expect(page.locator("#announcer")).to_contain_text("most alike first")
+    expect(page.locator("#announcer")).to_contain_text("most similar first")
     expect(page).to_have_url(re.compile(r"/search/[\w-]{22}/$"))
     page.get_by_role("link", name="Colours").click()
-    expect(page.locator("#results .why").first).to_contain_text("alike")
+    expect(page.locator("#results .why").first).to_contain_text("match")
     expect(page).to_have_url(re.compile(r"method=color$"))
     page.go_back()
     expect(page.locator("#by-all")).to_have_attribute("aria-current", "true")
@@ -41,7 +41,7 @@ def test_a_search_is_opened_again_and_deleted(visit, worker):
     page.get_by_role("button", name="Delete now").click()
     expect(page.get_by_text("is deleted, and its address")).to_be_visible()
     page.goto(address)
-    expect(page.get_by_role("heading", level=1)).to_have_text("Nothing here")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Page not found")
 
 
 def test_words_search_by_meaning_and_each_result_says_why(visit, worker):
@@ -49,7 +49,7 @@ def test_words_search_by_meaning_and_each_result_says_why(visit, worker):
     window = visit()
     page = window.open("/search/")
     page.get_by_role("link", name="a boat on the water").click()
-    expect(page.get_by_role("heading", name="By what they show")).to_be_visible()
+    expect(page.get_by_role("heading", name="By content")).to_be_visible()
     expect(page.locator("#results .tile")).to_have_count(4)
     assert page.url.endswith("/search/?q=a%20boat%20on%20the%20water")
     page.get_by_role("link", name="Why Scene").first.click()
@@ -61,7 +61,7 @@ def test_a_box_is_drawn_by_mouse_and_by_keys(visit, worker):
     fill(4, worker)
     window = visit()
     page = window.open(Image.objects.get(title="Scene 1").get_absolute_url())
-    page.get_by_text("Search by a part of it").click()
+    page.get_by_text("Search by part of the picture").click()
     box = page.get_by_role("group", name="Box")
     expect(box).to_be_focused()
     page.keyboard.press("ArrowLeft")
@@ -77,7 +77,7 @@ def test_a_box_is_drawn_by_mouse_and_by_keys(visit, worker):
     page.mouse.up()
     expect(page).not_to_have_url(re.compile(r"region=0\.23%2C"))
     expect(page.locator(".box-layer")).to_have_count(1)
-    page.get_by_role("link", name="By all of it").click()
+    page.get_by_role("link", name="Search by the whole picture").click()
     expect(page.get_by_role("heading", name="More like this", exact=True)).to_be_visible()
     window.scripted()
 

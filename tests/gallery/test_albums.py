@@ -83,7 +83,7 @@ def test_selected_pictures_get_tags_beside_those_they_have(editor):
 def test_selected_pictures_go_into_the_trash(editor):
     gone, kept = add(1), add(2)
     page = text(do(editor, "trash", [gone]))
-    assert "into the trash" in page
+    assert "to the trash" in page
     assert [one.pk for one in Image.objects.all()] == [kept.pk]
     assert Image.everything.count() == 2
     editor.post("/restore/", {"undo": re.search(r'name="undo" value="([^"]+)"', page)[1]})

@@ -108,7 +108,7 @@ def test_each_space_has_its_tab(client, worker):
     assert re.search(r'\?method=phash"\s+aria-current="true"', page)
     similar = page[page.index('id="similar"') :]
     assert other.get_absolute_url() in similar
-    assert re.search(r"<strong>\d+% alike</strong>", similar)
+    assert re.search(r"<strong>\d+% match</strong>", similar)
     assert "distance" in similar
 
 
@@ -120,7 +120,7 @@ def test_an_unknown_way_of_comparing_is_named(client):
 
 def test_a_picture_that_is_still_worked_on_says_so_and_asks_again(client):
     page = text(client.get(add(1).get_absolute_url()))
-    assert "still being looked at" in page
+    assert "still being processed" in page
     assert "load delay:" in page
 
 

@@ -42,7 +42,7 @@ def test_every_file_gets_its_answer(editor):
     assert response.status_code == 200
     assert [outcome.created for outcome in response.context["outcomes"]] == [False, True, False, False]
     page = text(response)
-    assert f'Already here: <a href="{known.get_absolute_url()}">Known</a>' in page
+    assert f'Already in the gallery: <a href="{known.get_absolute_url()}">Known</a>' in page
     assert f'Added: <a href="{fresh.get_absolute_url()}">fresh</a>' in page
     assert page.count("Not added.") == 2
     assert [tag.name for tag in fresh.tags.all()] == ["beach", "holiday"]
@@ -76,14 +76,14 @@ def test_title_and_tags_can_be_changed(editor):
 def test_a_deleted_picture_is_in_the_trash_until_that_is_undone(editor):
     picture = add(1, "Doomed", ["old"])
     address = reverse("gallery:delete", args=[picture.pk])
-    assert "Put “Doomed” into the trash?" in text(editor.get(address))
+    assert "Move “Doomed” to the trash?" in text(editor.get(address))
     page = text(editor.post(address, follow=True))
     assert "“Doomed” is in the trash" in page
     assert not Image.objects.exists()
     undo = re.search(r'name="undo" value="([^"]+)"', page)[1]
     answer = editor.post("/restore/", {"undo": undo, "next": "/tags/"}, follow=True)
     assert answer.redirect_chain[-1][0] == "/tags/"
-    assert "1 picture restored." in text(answer)
+    assert "Restored 1 picture." in text(answer)
     assert list(Image.objects.get().tags.values_list("name", flat=True)) == ["old"]
     again = editor.post("/restore/", {"undo": undo, "next": "https://example.com/"}, follow=True)
     assert again.redirect_chain[-1][0] == "/"

@@ -142,7 +142,7 @@ def test_the_page_restores_and_deletes_only_what_is_chosen(owner):
     assert list(Image.objects.values_list("pk", flat=True)) == [first.pk]
     assert "cannot be undone" in text(owner.post("/trash/purge/", {"image": [second.pk]}))
     assert Image.everything.count() == 3
-    assert "1 picture deleted for good" in text(
+    assert "Permanently deleted 1 picture" in text(
         owner.post("/trash/purge/", {"image": [second.pk], "sure": 1}, follow=True)
     )
     assert set(Image.everything.values_list("pk", flat=True)) == {first.pk, third.pk}

@@ -126,7 +126,7 @@ def test_what_is_filled_into_a_message_is_translated_too():
 
 def test_an_error_of_the_gallery_speaks_the_active_language_with_its_numbers():
     error = too_large(60_000_000, 50_000_000)
-    assert (error.code, str(error)) == ("too_large", "The file has 60,000,000 bytes; at most 50,000,000 are taken.")
+    assert (error.code, str(error)) == ("too_large", "The file has 60,000,000 bytes; the limit is 50,000,000.")
     with translation.override("ru"):
         assert (
             str(error).replace("\xa0", " ") == "Размер файла — 60 000 000 Б, принимаются файлы не больше 50 000 000 Б."
@@ -136,7 +136,7 @@ def test_an_error_of_the_gallery_speaks_the_active_language_with_its_numbers():
 def test_a_crop_is_described_in_the_visitors_language():
     crop = relations.Comparison(relations.Relation.CROP, Dihedral.ROTATE_180, IDENTITY, 0.0, (0.4, 1.0))
     one, two = Image(width=10, height=10), Image(width=4, height=10)
-    assert wording.describe(crop, one, two) == "Crop, 40% of it, turned by 180°"
+    assert wording.describe(crop, one, two) == "Cropped to 40%, rotated 180°"
     with translation.override("ru"):
         assert wording.describe(crop, one, two) == "Кадр, 40% целого, повёрнута на 180°"
 

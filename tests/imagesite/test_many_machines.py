@@ -124,9 +124,9 @@ def test_a_storage_that_is_away_spoils_no_snapshot(machine, away) -> None:
     assert made
     machine("other")
     away("snapshots")
-    with pytest.raises(SpaceUnavailable, match="does not answer"):
+    with pytest.raises(SpaceUnavailable, match="is not responding"):
         loaded(made)
-    assert "does not answer" in search(query_by_pixels(scene(1), SPACE), method=SPACE).skipped[SPACE]
+    assert "is not responding" in search(query_by_pixels(scene(1), SPACE), method=SPACE).skipped[SPACE]
     assert Snapshot.objects.get(pk=made.pk).problem == ""
     root = machine("one")
     assert view_of(state_of(SPACE)).problem is None  # it has a copy

@@ -45,4 +45,4 @@ def test_a_message_is_a_plain_string_for_all_who_only_show_it():
     assert isinstance(message, Message)
     assert isinstance(message, str)
     assert message == message_of("not_extracted")
-    assert message == "This picture is still being worked on."
+    assert message == "This picture is still being processed."

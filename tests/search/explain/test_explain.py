@@ -79,7 +79,7 @@ def test_what_is_not_here_is_not_found(client, pictures):
 def test_the_page_draws_bits_and_histograms(client, pictures):
     query, found = pictures[:2]
     page = text(client.get(f"{found.get_absolute_url()}why/?query={query.pk}"))
-    assert "Where they differ" in page
+    assert "Differences" in page
     assert page.count("<svg viewBox") == 5
     assert re.search(r'<path class="ink" d="M\d', page)
     assert not re.search(r"\sstyle=|<style", page)
@@ -118,9 +118,9 @@ def test_a_turned_picture_says_how_the_query_was_turned_back(transform):
     [
         (Dihedral.IDENTITY, "as it is"),
         (Dihedral.FLIP_LEFT_RIGHT, "mirrored"),
-        (Dihedral.ROTATE_180, "turned by 180°"),
-        (Dihedral.ROTATE_90, "turned by 90° to the right"),
-        (Dihedral.ROTATE_270, "turned by 90° to the left"),
+        (Dihedral.ROTATE_180, "rotated 180°"),
+        (Dihedral.ROTATE_90, "rotated 90° right"),
+        (Dihedral.ROTATE_270, "rotated 90° left"),
     ],
 )
 def test_programs_are_told_how_the_query_was_turned_back(client, worker, transform, name):

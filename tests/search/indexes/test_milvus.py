@@ -230,18 +230,18 @@ def test_a_server_that_is_killed_costs_answers_but_no_picture(own_server: Milvus
     for _ in ("a running process", "a new one"):
         skipped = search(query_by_pixels(scene(1), "color"), method="color").skipped
         assert not skipped  # its pictures are all in the tail
-        assert "does not answer" in search(query_by_pixels(scene(1), SPACE), method=SPACE).skipped[SPACE]
-        assert "does not answer" in Client().get("/readyz").json()["parts"][SPACE]
+        assert "is not responding" in search(query_by_pixels(scene(1), SPACE), method=SPACE).skipped[SPACE]
+        assert "is not responding" in Client().get("/readyz").json()["parts"][SPACE]
         forget()
     new = add(9)
     delete_images(ids=[ids[1]])
-    with pytest.raises(SearchError, match="does not answer"):
+    with pytest.raises(SearchError, match="is not responding"):
         build.build(SPACE)
     job = reindexing.start_job(spaces=[SPACE, "local"])
     tasks.advance_job(job.pk)
     job.refresh_from_db()
     assert (job.state, job.stage) == (Job.State.RUNNING, "waiting")
-    assert "does not answer" in job.error
+    assert "is not responding" in job.error
     assert not build.behind(state_of("local"))
     own_server.start()
     wait_until(answers, "Milvus' recovery")

@@ -82,7 +82,7 @@ def test_flat_and_thin_pictures_have_no_keypoints(size: tuple[int, int], kind: i
 
 def test_a_query_without_keypoints_says_so() -> None:
     flat = local.extract(np.full((300, 300, 3), 90, np.uint8))
-    with pytest.raises(SpaceUnavailable, match="too flat"):
+    with pytest.raises(SpaceUnavailable, match="too little detail"):
         local.queries(flat)
     assert [found.distance for found in local.verify(local.extract(picture(0)), [flat])] == [1.0]
 

@@ -115,7 +115,7 @@ def test_asking_twice_makes_one_map(worker):
 
 
 def test_a_space_without_distances_in_the_plane_has_no_map():
-    with pytest.raises(SearchError, match="no map"):
+    with pytest.raises(SearchError, match="as a map"):
         services.request_layout(space="phash")
     with pytest.raises(UnknownSpace):
         services.request_layout(space="nonsense")

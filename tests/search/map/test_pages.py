@@ -35,7 +35,7 @@ def test_while_the_first_map_is_made_the_page_says_how_far_it_is(client, worker)
     layout = services.request_layout(space=SPACE)
     Layout.objects.filter(pk=layout.pk).update(stage="laying out", done=300, total=750)
     page = text(client.get("/map/"))
-    assert "Laying out: 300 of 750" in page
+    assert "Arranging pictures: 300 of 750" in page
     assert 'id="waiting"' in page
 
 

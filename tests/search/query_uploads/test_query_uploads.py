@@ -116,7 +116,7 @@ def test_a_part_of_a_kept_picture_is_searched_by(client, worker):
     address = client.post("/search/", {"file": both}).headers["Location"]
     page = client.get(f"{address}?region=0.5,0,0.5,1&method=phash")
     assert links(page)[0] == picture.get_absolute_url()
-    assert re.search(r"<strong>(9\d|100)% alike", text(page))
+    assert re.search(r"<strong>(9\d|100)% match", text(page))
     assert client.get(f"{address}?region=7").status_code == 400
 
 

@@ -38,7 +38,7 @@ def test_a_feature_of_another_dimension_is_kept_out_of_the_index_and_made_again(
         assert sorted(found(0)) == ids[:2] + ids[3:]
         assert build.build(SPACE)
         assert backlog.pending(state_of(SPACE)) == 1
-        assert "worked on" in search(query_by_image(ids[2], SPACE), method=SPACE).skipped[SPACE]
+        assert "being processed" in search(query_by_image(ids[2], SPACE), method=SPACE).skipped[SPACE]
         extract(ids)
         assert everything_is_found(ids)
 
