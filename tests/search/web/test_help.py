@@ -60,7 +60,7 @@ def test_the_figures_are_those_of_the_report():
     report = benchmark.REPORT.read_text()
     assert benchmark.table(["", *names], rows) in report
     assert (
-        f"{figures['edited']} pictures, each edited in every way listed, searched for among {figures['among']:,}"
+        f"{figures['edited']} pictures, each edited in every way, among {figures['among']:,}"
         in report
     )
     assert set(names) <= {*METHODS, ALL}
