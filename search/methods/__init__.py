@@ -19,7 +19,7 @@ METHODS: dict[str, str] = {
 }
 
 ALL = "all"
-ALL_LABEL = _("All together")
+ALL_LABEL = _("Best match")
 
 
 def method_class(space: str) -> type[Method]:

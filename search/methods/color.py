@@ -48,8 +48,8 @@ class ColorHistogram(Method):
     """256 int8 are stored, in steps of 1/512; the metric is the Euclidean distance, 0 to about 1.4."""
 
     label = _("Colours")
-    summary = _("Finds the same palette, crops and turned copies.")
-    limits = _("Blind to shapes, and to recoloured copies.")
+    summary = _("Finds pictures with the same palette, including crops and rotated copies.")
+    limits = _("Ignores shapes and misses recoloured copies.")
 
     name = "rgb-histogram-4096-projected-256"
     version = "1"

@@ -25,9 +25,9 @@ class LocalFeatures(Method):
     then the chance that they match by accident. Votes alone stay above 0.9.
     """
 
-    label = _("Parts")
-    summary = _("Finds crops, collages, screenshots, turned and scaled parts, and shows where.")
-    limits = _("Blind to blurred and flat pictures.")
+    label = _("Crops and details")
+    summary = _("Finds crops, collages, screenshots and rotated or scaled parts, and shows where they are.")
+    limits = _("Misses blurred pictures and those with little detail.")
 
     name = "rootsift"
     version = "rootsift:1"

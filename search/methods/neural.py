@@ -12,9 +12,9 @@ from search.types import gettext_noop as _
 class NeuralFeatures(Encoded):
     """Unit vectors of an image encoder: EfficientNet-Lite0 reduced to 256 numbers, or whatever is configured."""
 
-    label = _("Kind of thing")
-    summary = _("Finds other pictures of the same kind of thing.")
-    limits = _("Blind to which one it is.")
+    label = _("Same subject")
+    summary = _("Finds other pictures of the same kind of subject.")
+    limits = _("Does not tell individual subjects apart.")
 
     name = "image-network"
     # A kind of thing says less of which picture it is. Over 36 edits of 40 pictures, with weight 1 for all methods 0.90

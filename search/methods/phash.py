@@ -58,9 +58,9 @@ class PerceptualHash(Method):
     FORMS are known from the stored ones.
     """
 
-    label = _("Perceptual hash")
-    summary = _("Finds copies: resized, recompressed, brightened, mirrored, turned.")
-    limits = _("Blind to crops, and to other pictures of the same thing.")
+    label = _("Copies")
+    summary = _("Finds copies that were resized, recompressed, brightened, mirrored or rotated.")
+    limits = _("Misses crops and other pictures of the same subject.")
 
     name = "dct-phash-256"
     version = "1"

@@ -18,9 +18,9 @@ BUNDLED = "conse"
 class JointSpace(Encoded):
     """Unit vectors of an encoder that also encodes text: a CLIP model if one is there, else the bundled ConSE."""
 
-    label = _("Meaning")
-    summary = _("Finds pictures that mean the same, and pictures by words.")
-    limits = _("Blind to fine detail.")
+    label = _("Similar content")
+    summary = _("Finds pictures with similar content, and pictures described in words.")
+    limits = _("Misses fine detail.")
 
     name = "image-text"
     knows_words = True

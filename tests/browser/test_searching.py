@@ -53,7 +53,7 @@ def test_words_search_by_meaning_and_each_result_says_why(visit, worker):
     expect(page.locator("#results .tile")).to_have_count(4)
     assert page.url.endswith("/search/?q=a%20boat%20on%20the%20water")
     page.get_by_role("link", name="Why Scene").first.click()
-    expect(page.get_by_role("heading", name="Meaning")).to_be_visible()
+    expect(page.get_by_role("heading", name="Similar content")).to_be_visible()
     window.scripted()
 
 

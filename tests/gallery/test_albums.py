@@ -68,7 +68,7 @@ def test_an_album_is_made_filled_renamed_emptied_and_deleted(editor):
 
 
 def test_a_selection_put_into_an_album_without_a_name_makes_none(editor):
-    assert "Write the title" in text(do(editor, "album", [add(1)]))
+    assert "Enter the title" in text(do(editor, "album", [add(1)]))
     assert not Album.objects.exists()
 
 

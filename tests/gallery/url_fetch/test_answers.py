@@ -78,5 +78,5 @@ def test_a_site_that_does_not_connect_is_told_without_detail(settings: Settings,
 
 def test_it_follows_three_redirects_and_no_more(site: Site) -> None:
     assert fetch(site.url("/chain?3")) == PICTURE
-    assert "redirects too often" in failure(site.url("/chain?4"))
-    assert "redirects too often" in failure(site.url("/loop"))
+    assert "redirects too many times" in failure(site.url("/chain?4"))
+    assert "redirects too many times" in failure(site.url("/loop"))

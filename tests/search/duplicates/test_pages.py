@@ -141,7 +141,7 @@ def test_a_script_gets_the_line_that_takes_the_groups_place(owner, pair):
     assert Verdict.objects.count() == 1
     late = owner.post("/duplicates/99/keep/", {"image": pair[0].pk}, headers=script)
     assert late.status_code == 409
-    assert "somebody has decided on it" in text(late)
+    assert "somebody has already made a decision" in text(late)
 
 
 @pytest.mark.parametrize("image", ["", "x", "-1", "9" * 30])

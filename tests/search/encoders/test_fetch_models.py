@@ -73,7 +73,7 @@ def test_the_defaults_are_here_and_are_used(encoders: Path, settings: Any) -> No
     settings.MODELS_ROOT = encoders
     out = fetch()
     assert all(f"{name}: installed" in out for name in DEFAULTS)
-    assert "Used by “Kind of thing”" in out
+    assert "Used by “Same subject”" in out
     assert "Used by “Meaning”" in out
     assert "256 numbers" in out
     assert "Apache-2.0" in out

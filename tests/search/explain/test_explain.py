@@ -118,9 +118,9 @@ def test_a_turned_picture_says_how_the_query_was_turned_back(transform):
     [
         (Dihedral.IDENTITY, "as it is"),
         (Dihedral.FLIP_LEFT_RIGHT, "mirrored"),
-        (Dihedral.ROTATE_180, "rotated 180°"),
-        (Dihedral.ROTATE_90, "rotated 90° right"),
-        (Dihedral.ROTATE_270, "rotated 90° left"),
+        (Dihedral.ROTATE_180, "turned by 180°"),
+        (Dihedral.ROTATE_90, "turned by 90° to the right"),
+        (Dihedral.ROTATE_270, "turned by 90° to the left"),
     ],
 )
 def test_programs_are_told_how_the_query_was_turned_back(client, worker, transform, name):

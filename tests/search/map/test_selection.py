@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 def test_tags_are_added_to_those_that_there_are(client, worker):
     images = fill(worker, 3)
     answer = as_editor(client).post("/map/tag/", {"ids": f"{images[0].pk},{images[1].pk},999", "tags": "Sea, blue"})
-    assert answer.json() == {"message": "Tagged: 2 pictures."}
+    assert answer.json() == {"message": "Tagged 2 pictures."}
     assert {tag.name for tag in images[0].tags.all()} == {"group 0", "sea", "blue"}
     assert {tag.name for tag in images[2].tags.all()} == {"group 2"}
 

@@ -80,7 +80,7 @@ def test_a_search_can_be_deleted_at_once(client):
     _, address = search_by(client)
     name = QueryUpload.objects.get().file_name
     assert client.get(f"{address}delete/").status_code == 405
-    assert "is deleted" in text(client.post(f"{address}delete/", follow=True))
+    assert "has been deleted" in text(client.post(f"{address}delete/", follow=True))
     assert client.get(address).status_code == 404
     assert not services.storage().exists(name)
 
