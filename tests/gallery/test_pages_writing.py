@@ -87,7 +87,7 @@ def test_a_deleted_picture_is_in_the_trash_until_that_is_undone(editor):
     assert list(Image.objects.get().tags.values_list("name", flat=True)) == ["old"]
     again = editor.post("/restore/", {"undo": undo, "next": "https://example.com/"}, follow=True)
     assert again.redirect_chain[-1][0] == "/"
-    assert "nothing to restore" in text(again)
+    assert "nothing left to restore" in text(again)
 
 
 def test_only_what_this_site_signed_is_undone(editor):
