@@ -21,13 +21,24 @@ RELATIONS: tuple[tuple[str, str | Promise], ...] = (
 )
 
 
+# Functions, so that another wording or another relation needs no migration.
+def relation_choices() -> tuple[tuple[str, str | Promise], ...]:
+    """Stored relations with their labels."""
+    return RELATIONS
+
+
+def transform_choices() -> list[tuple[int, str | Promise]]:
+    """Stored numbers of transforms with their labels."""
+    return [(number, ADDITION[transform]) for number, transform in enumerate(TRANSFORMS)]
+
+
 class Pair(models.Model):
     """Two duplicates and their relation; ``first`` has the smaller id. Stays while one is in the trash."""
 
     first = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+", db_index=False)
     second = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+")
-    relation = models.CharField(max_length=12, choices=RELATIONS)
-    turn = models.PositiveSmallIntegerField(default=0, choices=list(enumerate(map(ADDITION.get, TRANSFORMS))))
+    relation = models.CharField(max_length=12, choices=relation_choices)
+    turn = models.PositiveSmallIntegerField(default=0, choices=transform_choices)
     matrix = models.JSONField(help_text="Two rows of three: place in the second -> place in the first, in shares")
     difference = models.FloatField(help_text="Mean difference of what both show, of 255 levels")
     first_share = models.FloatField(default=1.0, help_text="Of the first's area, what the second shows")
@@ -47,7 +58,9 @@ class Group(models.Model):
     medoid = models.OneToOneField(Image, on_delete=models.CASCADE, related_name="+")
     keeper = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+", help_text="Suggested")
     reasons = models.JSONField(default=list)
-    relation = models.CharField(max_length=12, choices=RELATIONS, help_text="Of the least alike to the suggested one")
+    relation = models.CharField(
+        max_length=12, choices=relation_choices, help_text="Of the least alike to the suggested one"
+    )
     size = models.PositiveIntegerField()
     changed_at = models.DateTimeField(auto_now=True)
 

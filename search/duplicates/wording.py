@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.utils.formats import number_format
+from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -21,7 +22,7 @@ SENTENCE = {
     Dihedral.ROTATE_90: _("Rotated 90° right"),
     Dihedral.TRANSVERSE: _("Rotated 270° and mirrored"),
 }
-ADDITION = {
+ADDITION: dict[Dihedral, str | Promise] = {
     Dihedral.IDENTITY: "",
     Dihedral.FLIP_LEFT_RIGHT: _("mirrored"),
     Dihedral.FLIP_TOP_BOTTOM: _("flipped vertically"),
