@@ -28,6 +28,8 @@ class TagsField(forms.CharField):
 
 
 class FilesInput(forms.ClearableFileInput):
+    """A field in which several files can be chosen."""
+
     allow_multiple_selected = True
 
 

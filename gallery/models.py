@@ -39,6 +39,8 @@ FORMATS = BROWSER_FORMATS | OTHER_FORMATS
 
 
 class Tag(models.Model):
+    """A word that pictures are found by."""
+
     name = models.CharField(max_length=TAG_LENGTH, unique=True)
 
     class Meta:
@@ -168,6 +170,8 @@ class Image(models.Model):
 
 
 class Album(models.Model):
+    """A titled set of pictures."""
+
     title = models.CharField(max_length=TITLE_LENGTH)
     images = models.ManyToManyField(Image, blank=True, related_name="albums")
     created_at = models.DateTimeField(auto_now_add=True)

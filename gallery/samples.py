@@ -58,6 +58,7 @@ def recolour(picture: Image.Image) -> Image.Image:
 
 
 def halve(picture: Image.Image) -> Image.Image:
+    """Half as wide and half as high."""
     return picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.LANCZOS)
 
 

@@ -56,6 +56,7 @@ def on_starting(server: Any) -> None:
 
 
 def on_exit(server: Any) -> None:
+    """Delete the folder of this server's metrics, as gunicorn stops."""
     folder = Path(os.environ.get(METRICS_FOLDER, ""))
     if folder.name.startswith(_PREFIX):
         shutil.rmtree(folder, ignore_errors=True)

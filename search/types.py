@@ -67,6 +67,11 @@ class Matches:
         order = np.lexsort((keys, distances))[:k]
         return cls(keys[order], distances[order])
 
+    def within(self, radius: float) -> Matches:
+        """The matches at most ``radius`` away, in their order."""
+        inside = self.distances <= radius
+        return Matches(self.keys[inside], self.distances[inside])
+
     def __len__(self) -> int:
         return len(self.keys)
 

@@ -19,6 +19,8 @@ FETCHED_AT_ONCE = 8  # pictures; as many may be in memory
 
 
 class Fate(Enum):
+    """What became of an entry."""
+
     ADDED = "added"
     KNOWN = "there already"
     REJECTED = "rejected"

@@ -82,6 +82,7 @@ class Status:
 
 
 def status() -> Status:
+    """How many pictures wait to be compared, when pictures were last compared, and what went wrong then."""
     cursor = Cursor.objects.filter(pk=COPIES).first() or Cursor()
     return Status(detection.waiting(), cursor.looked_at, cursor.problem)
 

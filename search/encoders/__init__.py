@@ -38,6 +38,8 @@ _loading = Lock()
 
 
 class Maker(Protocol):
+    """Makes the files of an encoder; raises EncoderError if the weights are missing or damaged."""
+
     def __call__(self, name: str, root: Path, progress: Progress) -> Folder: ...
 
 

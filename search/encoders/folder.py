@@ -131,6 +131,7 @@ def folders(root: Path) -> list[str]:
 
 
 def file_sha(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -101,6 +101,7 @@ def explained_upload(upload: QueryUpload, region: Region | None = None) -> Expla
 
 
 def explained_words(words: str) -> ExplainedQuery:
+    """The query of a search by words, as the explanation shows it."""
     return ExplainedQuery(query_by_text(words), words=words)
 
 

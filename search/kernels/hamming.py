@@ -13,6 +13,7 @@ CHUNK = 512
 
 @compiled
 def measure_one(rows: Any, query: Any, apart: Any) -> None:
+    """Distances between the query and each row, of one word of 64 bits."""
     first = query[0]
     for row in range(len(rows)):
         apart[row] = popcount(rows[row, 0] ^ first)
@@ -20,6 +21,7 @@ def measure_one(rows: Any, query: Any, apart: Any) -> None:
 
 @compiled
 def measure_four(rows: Any, query: Any, apart: Any) -> None:
+    """Distances between the query and each row, of four words of 64 bits."""
     first, second, third, fourth = query[0], query[1], query[2], query[3]
     for row in range(len(rows)):
         low = popcount(rows[row, 0] ^ first) + popcount(rows[row, 1] ^ second)
@@ -45,6 +47,7 @@ def measure(rows: Any, query: Any, apart: Any) -> Int:
 
 @compiled
 def differing(rows: Any, row: Int, query: Any) -> Int:
+    """How many bits of a row differ from the query's."""
     total = 0
     for word in range(len(query)):
         total += popcount(rows[row, word] ^ query[word])

@@ -17,12 +17,14 @@ def farther(distances: Any, keys: Any, first: Int, second: Int) -> bool:
 
 @compiled
 def swap(distances: Any, keys: Any, first: Int, second: Int) -> None:
+    """Exchange two entries."""
     distances[first], distances[second] = distances[second], distances[first]
     keys[first], keys[second] = keys[second], keys[first]
 
 
 @compiled
 def rise(distances: Any, keys: Any, position: Int) -> None:
+    """Move an entry up until its parent is farther: the farthest is at position 0."""
     while position > 0 and farther(distances, keys, position, (position - 1) // 2):
         swap(distances, keys, position, (position - 1) // 2)
         position = (position - 1) // 2
@@ -30,6 +32,7 @@ def rise(distances: Any, keys: Any, position: Int) -> None:
 
 @compiled
 def sink(distances: Any, keys: Any, size: Int) -> None:
+    """Move the first of ``size`` entries down until no child is farther."""
     position = 0
     while 2 * position + 1 < size:
         child = 2 * position + 1

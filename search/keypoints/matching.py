@@ -35,6 +35,7 @@ class Described(NamedTuple):
 
 
 def described(keypoints: Keypoints) -> Described:
+    """Keypoints as matching reads them: 256 bits each for the first look, exact codes for the second."""
     if keypoints.kind == ORB:
         packed = np.packbits(keypoints.codes, axis=1)
     else:
@@ -91,6 +92,7 @@ def best_two(code: Any, codes: Any, points: Any, positions: Any) -> Any:
 
 @entry(PAIRS(BITS, CODES, POINTS, BITS, CODES, POINTS, types.float64))
 def matched(bits: Any, codes: Any, points: Any, others: Any, other_codes: Any, other_points: Any, ratio: Any) -> Any:
+    """Pairs of keypoints that pass the ratio test (Lowe, 2004), each of the second picture at most once."""
     few, many = len(bits), len(others)
     apart = np.empty(many, np.int16)
     size = min(NEAREST, many)

@@ -35,6 +35,7 @@ def centres_of(positions: Positions) -> NDArray[np.float32]:
 
 
 def ratio_of(width: int, height: int) -> int:
+    """Width by height in one byte: 32 steps to a doubling, a square is 128."""
     return int(np.clip(round(float(np.log2(width / height)) * 32) + 128, 0, 255))
 
 

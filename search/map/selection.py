@@ -59,6 +59,7 @@ def facts_of(image: Image) -> dict[str, Any]:
 
 
 def as_json(images: QuerySet[Image]) -> Iterator[bytes]:
+    """A JSON list of what is known about the pictures, in pieces."""
     between = b"[\n"
     for image in images.prefetch_related("tags").iterator(500):
         yield between + json.dumps(facts_of(image), ensure_ascii=False).encode()
@@ -67,6 +68,7 @@ def as_json(images: QuerySet[Image]) -> Iterator[bytes]:
 
 
 def as_csv(images: QuerySet[Image]) -> Iterator[bytes]:
+    """A CSV file of what is known about the pictures, line by line."""
     yield _csv_line(COLUMNS)
     for image in images.prefetch_related("tags").iterator(500):
         row = facts_of(image) | {"tags": ", ".join(tag.name for tag in image.tags.all())}

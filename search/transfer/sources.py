@@ -41,6 +41,8 @@ class Source(ABC):
 
 
 class FolderSource(Source):
+    """A folder that ``export`` wrote."""
+
     def open(self, name: str) -> BinaryIO:
         """Links are not followed, since they may lead anywhere; a pipe is refused, for reading it might never end."""
         descriptor = os.open(self.path / name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)

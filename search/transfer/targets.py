@@ -45,6 +45,8 @@ class Target(ABC):
 
 
 class FolderTarget(Target):
+    """A folder that is filled; files that are there already are not written again."""
+
     def __init__(self, unfinished: Path) -> None:
         super().__init__(unfinished)
         for remnant in unfinished.iterdir():

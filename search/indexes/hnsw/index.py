@@ -90,9 +90,9 @@ class HNSWIndex(Index):
         while len(self) > max(SCAN_BELOW, SCAN_STEPS * width):
             matches = self._ask(query, width)
             if len(matches) >= width and matches.distances[-1] > radius:
-                return cut(matches, radius)
+                return matches.within(radius)
             width *= 2
-        return cut(self._scan(query, self._positions(None), len(self)), radius)
+        return self._scan(query, self._positions(None), len(self)).within(radius)
 
     def keys(self) -> Keys:
         return self._directory()[0].copy()
@@ -187,11 +187,6 @@ class HNSWIndex(Index):
             chosen = squares <= np.partition(squares, k - 1)[k - 1]
             positions, squares = positions[chosen], squares[chosen]
         return Matches.ranked(self._owners[positions], np.sqrt(squares.astype(np.float64)), k)
-
-
-def cut(matches: Matches, radius: float) -> Matches:
-    inside = matches.distances <= radius
-    return Matches(matches.keys[inside], matches.distances[inside])
 
 
 def ordered(keys: Keys, positions: Keys) -> tuple[Keys, Keys]:

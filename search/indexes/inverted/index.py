@@ -187,11 +187,13 @@ class InvertedIndex(TrainedIndex):
 
 
 def joined(first: Pictures, second: Pictures) -> Pictures:
+    """The slots of both, those of the first before those of the second."""
     pairs: list[Any] = list(zip(first, second, strict=True))
     return Pictures(*map(np.concatenate, pairs))
 
 
 def chosen(pictures: Pictures, slots: NDArray[np.int64]) -> Pictures:
+    """The pictures of these slots only."""
     return Pictures(pictures.keys[slots], pictures.counts[slots], pictures.digests[slots], pictures.dead[slots])
 
 

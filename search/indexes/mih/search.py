@@ -46,6 +46,7 @@ def probe_count(parts: Any, radius: Int) -> Int:
 
 @compiled
 def widest(parts: Any) -> Int:
+    """The width in bits of the widest part of a code."""
     width = parts[0, WIDTH]
     for table in range(len(parts)):
         width = max(width, parts[table, WIDTH])

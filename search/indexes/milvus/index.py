@@ -17,7 +17,7 @@ from search.exceptions import SnapshotDamaged, SpaceUnavailable
 from search.indexes.base import SharedIndex
 from search.indexes.metrics import checked_query, checked_rows, last_of_each
 from search.indexes.milvus import rows
-from search.indexes.milvus.rows import KINDS, MOST, Collection, among, between, cut, new_name
+from search.indexes.milvus.rows import KINDS, MOST, Collection, among, between, new_name
 from search.types import Features, Keys, Matches
 
 FORMAT = 1
@@ -71,7 +71,7 @@ class MilvusIndex(SharedIndex):
         if self._collection is None or not radius >= 0:
             return Matches.none()
         matches = self._collection.nearest(query, MOST, radius=radius)
-        return matches if len(matches) < MOST else cut(self._page_by_page(self._collection, query), radius)
+        return matches if len(matches) < MOST else self._page_by_page(self._collection, query).within(radius)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         twin = type(self)(self.metric, self.dimension)
@@ -175,17 +175,20 @@ def nearest(collection: Collection, query: Features, k: int, keys: Keys | None =
 
 
 def new_collection(space: str, version: str, metric: str, dimension: int) -> Collection:
+    """Create an empty collection on the server."""
     name = new_name(space, version)
     rows.create(name, metric, dimension)
     return Collection(name, metric, dimension)
 
 
 def merged(parts: list[Matches]) -> Matches:
+    """The matches of several searches, nearest first."""
     keys = np.concatenate([np.empty(0, np.int64), *(part.keys for part in parts)])
     return Matches.ranked(keys, np.concatenate([np.empty(0), *(part.distances for part in parts)]))
 
 
 def first(matches: Matches, k: int) -> Matches:
+    """The first ``k`` matches."""
     return Matches(matches.keys[:k], matches.distances[:k])
 
 

@@ -53,6 +53,7 @@ def names(space: str) -> list[str]:
 
 
 def drop(name: str) -> None:
+    """Delete a collection with its rows."""
     ask("drop_collection", name)
 
 
@@ -108,7 +109,7 @@ class Collection:
         if self.metric == "euclidean":
             distances = np.sqrt(np.maximum(distances, 0))
         matches = Matches.ranked(keys, distances)
-        return matches if radius is None else cut(matches, radius)
+        return matches if radius is None else matches.within(radius)
 
     def pages(self) -> Iterator[Keys]:
         """All keys, ascending, ``MOST`` at a time."""
@@ -175,11 +176,6 @@ def among(keys: Keys) -> list[str]:
 def between(first: int, last: int) -> str:
     """An expression for all keys from the first to the last."""
     return f"{KEY} <= {last}" if first == LOWEST else f"{KEY} >= {first} and {KEY} <= {last}"
-
-
-def cut(matches: Matches, radius: float) -> Matches:
-    inside = matches.distances <= radius
-    return Matches(matches.keys[inside], matches.distances[inside])
 
 
 def _plain(text: str) -> str:

@@ -45,6 +45,7 @@ _connection, _lock = _Connection(), threading.Lock()
 
 
 def prefix() -> str:
+    """What the names of this site's collections begin with."""
     return _where()[1]
 
 

@@ -58,6 +58,7 @@ def gather(tree: Tree, top: Int, words: Any, keys: Any, positions: Any) -> Int:
 
 @compiled
 def empty_leaf(tree: Tree, leaf: Int, words: Any, keys: Any, positions: Any, rows: Int) -> Int:
+    """Move the leaf's rows to the arrays from ``rows`` on, and free its blocks. Returns the number of rows then."""
     block = tree.nodes[leaf, RIGHT]
     while block >= 0:
         for row in range(tree.blocks[block, COUNT]):
@@ -99,6 +100,7 @@ def choose_vantage(tree: Tree, words: Any, start: Int, stop: Int) -> Int:
 
 @compiled
 def span(apart: Any) -> tuple[Int, Int]:
+    """The least and the greatest of these distances."""
     low = high = apart[0]
     for distance in apart:
         low, high = min(low, distance), max(high, distance)
@@ -199,6 +201,7 @@ def choose(tree: Tree, node: Int, words: Any, apart: Any, start: Int, stop: Int)
 
 @compiled
 def depth_of(tree: Tree, node: Int) -> Int:
+    """How many nodes are above this one."""
     depth = 0
     while node != 0:
         node = tree.upkeep[node, PARENT]

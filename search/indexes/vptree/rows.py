@@ -36,6 +36,7 @@ def find(tree: Tree, key: Int) -> Int:
 
 @compiled
 def home(key: Int, mask: Any) -> Int:
+    """Where a key's slot is looked for first; the bits are mixed by SplitMix64 (Steele, Lea and Flood, 2014)."""
     mixed = np.uint64(key)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -103,6 +104,7 @@ def take_block(tree: Tree, leaf: Int, following: Int) -> Int:
 
 @compiled
 def take_node(tree: Tree, parent: Int) -> Int:
+    """A node that is free, or a new one, below ``parent``."""
     node = tree.head[FREE_NODE]
     if node >= 0:
         tree.head[FREE_NODE] = tree.upkeep[node, PARENT]

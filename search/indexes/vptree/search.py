@@ -54,6 +54,7 @@ def least_of_one(words: Any, block: Int, query: Any) -> Int:
 
 @compiled
 def least_of_four(words: Any, block: Int, query: Any) -> Int:
+    """The least distance between the query and a block's codes of four words (256 bits)."""
     first, second, third, fourth = query[0], query[1], query[2], query[3]
     nearest = np.int64(256)
     for row in range(words.shape[2]):
@@ -65,6 +66,7 @@ def least_of_four(words: Any, block: Int, query: Any) -> Int:
 
 @compiled
 def least_of_any(words: Any, block: Int, query: Any, sums: Any) -> Int:
+    """The least distance between the query and a block's codes of any length; ``sums`` is overwritten."""
     sums[:] = 0
     for word in range(len(query)):
         bits = query[word]
