@@ -69,7 +69,7 @@ def test_keys_lead_to_neighbours_and_to_the_search_field(visit, worker):
     expect(page.get_by_label("Search pictures by words")).to_be_focused()
     page.keyboard.type("Scene 2")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("region", name="in title or tags").locator(".tile")).to_have_count(1)
+    expect(page.get_by_role("region", name="Title or tags contain").locator(".tile")).to_have_count(1)
 
 
 def test_the_first_tab_stop_skips_to_the_content(visit):

@@ -49,8 +49,8 @@ def test_groups_are_decided_by_keys_alone(visit):
     page.keyboard.press("ArrowRight")
     expect(current.get_by_role("radio").nth(1)).to_be_checked()
     page.keyboard.press("k")
-    expect(decided).to_contain_text("Kept “Scene 3, 50”; 2 in the trash.")
-    expect(page.locator("#announcer")).to_contain_text("2 in the trash")
+    expect(decided).to_contain_text("Kept “Scene 3, 50” and moved 2 to the trash.")
+    expect(page.locator("#announcer")).to_contain_text("moved 2 to the trash")
     page.keyboard.press("n")
     expect(decided.nth(1)).to_contain_text("not duplicates")
     expect(decided).to_have_count(2)
@@ -100,7 +100,7 @@ def test_somebody_who_was_quicker_is_told_of(visit):
     page = review(window)
     trash_images(ids=[Image.objects.get(title="Scene 1, 50").pk])
     page.get_by_role("button", name="Keep selected").click()
-    expect(page.get_by_role("alert")).to_contain_text("somebody has decided on it")
+    expect(page.get_by_role("alert")).to_contain_text("somebody has already made a decision")
     assert titles() == {"Scene 1, 90"}
 
 
@@ -108,7 +108,7 @@ def test_all_works_without_javascript(visit):
     fill(1, 2)
     page = log_in(visit(java_script_enabled=False), "/duplicates/")
     page.locator(".group").first.get_by_role("button", name="Keep selected").click()
-    expect(page.locator(".messages")).to_contain_text("1 picture is in the trash")
+    expect(page.locator(".messages")).to_contain_text("moved 1 to the trash")
     expect(page.locator(".group")).to_have_count(1)
     page.get_by_role("button", name="Undo").click()
     expect(page.locator(".group")).to_have_count(2)
@@ -116,7 +116,7 @@ def test_all_works_without_javascript(visit):
     page.get_by_role("link", name="Trash").click()
     page.get_by_role("checkbox").check(force=True)
     page.get_by_role("button", name="Restore").click()
-    expect(page.locator(".messages")).to_contain_text("1 picture restored")
+    expect(page.locator(".messages")).to_contain_text("Restored 1 picture")
     assert len(titles()) == 4
 
 

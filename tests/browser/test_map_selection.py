@@ -72,9 +72,9 @@ def test_a_lasso_picks_pictures_to_tag_and_to_put_in_an_album(visit, worker):
     bar.get_by_text("Tag", exact=True).click()
     bar.get_by_label("Tags, separated by commas").fill("picked")
     bar.get_by_role("button", name="Add").click()
-    expect(page.locator(".said")).to_contain_text(f"Tagged: {count} picture")
+    expect(page.locator(".said")).to_contain_text(f"Tagged {count} picture")
     bar.get_by_text("Album", exact=True).click()
-    bar.get_by_label("Title of an album").fill("From the map")
+    bar.get_by_label("Title of a new or existing album").fill("From the map")
     bar.get_by_role("button", name="Add to album").click()
     expect(page.locator(".said")).to_contain_text("From the map")
     assert Image.objects.filter(tags__name="picked", albums__title="From the map").count() == count

@@ -39,7 +39,7 @@ def test_a_search_is_opened_again_and_deleted(visit, worker):
     other.page.goto(address)
     expect(other.page.locator("#results .tile a img").first).to_have_attribute("alt", "Scene 1")
     page.get_by_role("button", name="Delete now").click()
-    expect(page.get_by_text("is deleted, and its address")).to_be_visible()
+    expect(page.get_by_text("The picture you searched with has been deleted")).to_be_visible()
     page.goto(address)
     expect(page.get_by_role("heading", level=1)).to_have_text("Page not found")
 

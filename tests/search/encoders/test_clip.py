@@ -254,7 +254,7 @@ def test_words_find_what_they_mean(shapes: tuple[Path, Path], settings: Any, tmp
     """From a checkpoint to answers: six unseen drawings of each of twenty things, described in words."""
     settings.MODELS_ROOT, settings.SEMANTIC_ENCODER = tmp_path / "models", ""
     config, checkpoint = shapes
-    assert "Used by “Meaning”" in fetch(checkpoint, "--model", str(config), "--name", "shapes")
+    assert "Used by “Similar content”" in fetch(checkpoint, "--model", str(config), "--name", "shapes")
     chance = random.Random(99)
     drawn = {name: {_added(draw(name, chance, side=chance.randint(60, 300))) for _ in range(6)} for name in NAMES}
     ids = [key for keys in drawn.values() for key in keys]

@@ -74,7 +74,7 @@ def test_the_defaults_are_here_and_are_used(encoders: Path, settings: Any) -> No
     out = fetch()
     assert all(f"{name}: installed" in out for name in DEFAULTS)
     assert "Used by “Same subject”" in out
-    assert "Used by “Meaning”" in out
+    assert "Used by “Similar content”" in out
     assert "256 numbers" in out
     assert "Apache-2.0" in out
 
@@ -163,7 +163,7 @@ def test_a_clip_checkpoint_with_its_own_config_becomes_an_encoder(models: Path, 
     out = fetch(*options, "--name", "mine")
     assert "mine: made; 48 numbers" in out
     assert "licence: CC0" in out
-    assert "Used by “Meaning”" in out
+    assert "Used by “Similar content”" in out
     encoder = load(models, "mine")
     assert (encoder.knows_words, encoder.dimension, encoder.meta["licence"]) == (True, 48, "CC0")
     assert fetch(*options, "--name", "mine").count("made") == 1
