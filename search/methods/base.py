@@ -59,7 +59,7 @@ class Comparison:
 class Method(ABC):
     """One way to describe and compare pictures: how a picture becomes a stored feature, and how an index is asked.
 
-    Pixels are upright sRGB, uint8, shape ``(height, width, 3)``, as gallery/decoding/ gives them.
+    Pixels are upright sRGB, uint8, shape ``(height, width, 3)``, as gallery/decoding/ gives them; either side may be 1.
     ``version`` changes whenever ``extract`` may give other bytes; features of two versions never mix. Where a model
     is needed and there is none, ``version``, ``dimension`` and all that computes raise SpaceUnavailable.
     """
@@ -70,7 +70,7 @@ class Method(ABC):
     limits: ClassVar[str]
 
     # How features are stored, compared and found.
-    name: ClassVar[str]
+    name: ClassVar[str]  # of the algorithm; the space is named by its key in METHODS
     metric: ClassVar[str]  # of search/indexes/metrics.py
     index: ClassVar[str]  # of search/indexes, where the settings name no other
     stored: ClassVar[str] = "|u1"  # dtype of the numbers of a stored feature, for exports
