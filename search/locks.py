@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 LOCKS = 7_311  # first of the two numbers of PostgreSQL's advisory locks; gallery uses locks of a single number
 
@@ -37,9 +38,19 @@ def _advisory_lock(name: str) -> Iterator[bool]:
     """On a separate connection: the lock ends with it, and the work may close the usual one."""
     own = connection.copy()
     try:
-        with own.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", [LOCKS, name])
-            free = bool(cursor.fetchone()[0])
-        yield free
+        free = _ask(own, "pg_try_advisory_lock", name)
+        try:
+            yield free
+        finally:
+            # The server may notice a closed connection late, and whoever comes next would find the lock taken.
+            if free:
+                with suppress(DatabaseError):
+                    _ask(own, "pg_advisory_unlock", name)
     finally:
         own.close()
+
+
+def _ask(own: BaseDatabaseWrapper, function: str, name: str) -> bool:
+    with own.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(%s, hashtext(%s))", [LOCKS, name])
+        return bool(cursor.fetchone()[0])
