@@ -26,7 +26,9 @@ from tests.support.waiting import wait_until
 
 # Tests make many small collections; as it comes, the server takes seconds to make each searchable.
 QUICK = {"proxy.timeTickInterval": 50, "common.gracefulStopTimeout": 3}
-SOONER = {"QUERYCOORD_CHECKCHANNELINTERVAL": "50", "QUERYCOORD_CHECKSEGMENTINTERVAL": "50", "COMMON_SESSION_TTL": "3"}
+# The server ends itself if it gets no processor time for as long as its session lives; one that is started again waits
+# for the former session to end.
+SOONER = {"QUERYCOORD_CHECKCHANNELINTERVAL": "50", "QUERYCOORD_CHECKSEGMENTINTERVAL": "50", "COMMON_SESSION_TTL": "10"}
 OTHER_PROCESSOR = "the server of PyPI's milvus is made for x86-64 Linux"
 
 
